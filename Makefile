@@ -1,0 +1,232 @@
+# limpet: builds, checks, installs.
+#
+#   make                      build/limpet (stripped) and build/limpet.debug
+#   make ARCH=arm64           build/arm64/limpet; likewise ARCH=armhf
+#   make build/base.a         one folder
+#   make check [T=pattern]    unit tests and rules; SAN=1 under the sanitizers; T= only tests whose path matches
+#   make test                 everything: unit, kernel, world, other people's programs, virtual machine
+#   make fuzz [T=name]        every fuzzer for FUZZ_SECONDS
+#   make bench                figures
+#   make demo, demo-stop      the Node.js app on this machine
+#   V=1 shows the commands
+#
+# Sources are found by wildcard; tools/layers says which archives a program or test may link.
+
+VERSION := $(shell cat VERSION)
+ARCH    ?= amd64
+SAN     ?=
+T       ?=
+FUZZ_SECONDS ?= 60
+
+FOLDERS := base wire specs images runtime netbridge keeper agent manager
+
+# ---- where things go -------------------------------------------------------------------------------------------------
+TRIPLE_amd64 := x86_64-linux-gnu
+TRIPLE_arm64 := aarch64-linux-gnu
+TRIPLE_armhf := arm-linux-gnueabihf
+TRIPLE := $(TRIPLE_$(ARCH))
+ifeq ($(TRIPLE),)
+$(error ARCH is amd64, arm64 or armhf, not $(ARCH))
+endif
+
+ifeq ($(origin CC),default)
+CC := clang
+endif
+GCC := $(filter gcc%,$(notdir $(CC)))
+
+BUILD := build$(if $(filter-out amd64,$(ARCH)),/$(ARCH))$(if $(GCC),/gcc)$(if $(SAN),/san)
+SYSROOT := build/sysroot/$(ARCH)
+D := $(CURDIR)/$(SYSROOT)
+
+# The environment must not add paths of the build machine.
+unexport LIBRARY_PATH CPATH C_INCLUDE_PATH LD_LIBRARY_PATH LD_RUN_PATH
+
+# ---- how things are compiled -----------------------------------------------------------------------------------------
+ifeq ($(GCC),)
+TARGET := --target=$(TRIPLE) --sysroot=$D --gcc-toolchain=$D/usr
+LINKER := -fuse-ld=lld
+AR     := llvm-ar
+STRIP  := llvm-strip
+OBJCOPY := llvm-objcopy
+else
+TARGET := --sysroot=$D
+LINKER :=
+AR     := ar
+STRIP  := strip
+OBJCOPY := objcopy
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings \
+	-Wno-missing-field-initializers -Werror
+
+# Whether the compiler takes a flag: $(call takes,flag)
+takes = $(shell echo 'int x;' | $(CC) $(TARGET) -Werror $(1) -c -xc -o /dev/null - >/dev/null 2>&1 && echo '$(1)')
+ZERO_OLD := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
+
+HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+ifneq ($(ARCH),armhf)
+HARDEN += -fstack-clash-protection
+endif
+ifeq ($(ARCH),amd64)
+HARDEN += -fcf-protection
+endif
+
+LP_CFLAGS := $(TARGET) -std=c11 -D_GNU_SOURCE -I. -isystem $D/usr/include/libnl3 -DLP_VERSION='"$(VERSION)"' \
+	$(WARN) -g -fno-strict-aliasing -fno-common -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
+ifeq ($(ARCH),armhf)
+LP_CFLAGS += -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64
+endif
+
+LIBS := -lnghttp2 -lllhttp -lmbedtls -lmbedx509 -lmbedcrypto -lnl-route-3 -lnl-genl-3 -lnl-3 -lyaml -lseccomp -lcap \
+	-lsqlite3 -lzstd -lz
+HARDLINK := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
+
+ifeq ($(SAN),)
+LP_CFLAGS += -O2 $(HARDEN)
+LP_LATE = $(ZERO)
+ifeq ($(ARCH),armhf)
+LP_CFLAGS  += -fno-pie
+LP_LDFLAGS := $(TARGET) $(LINKER) -static -no-pie $(HARDLINK)
+else
+LP_CFLAGS  += -fPIE
+LP_LDFLAGS := $(TARGET) $(LINKER) -static-pie $(HARDLINK)
+endif
+LDLIBS := $(LIBS) -lm
+else
+# Under the sanitizers our libraries stay static, but libc and its loader are the sysroot's dynamic ones.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LP_CFLAGS  += -O1 -fPIE $(SANITIZE) -DLP_SANITIZED=1
+LP_LATE = $(ZERO)
+LP_LDFLAGS := $(TARGET) $(LINKER) -pie $(SANITIZE) -Wl,--dynamic-linker=$D/usr/lib64/ld-linux-x86-64.so.2 \
+	-Wl,-rpath,$D/usr/lib/$(TRIPLE)
+LDLIBS := -Wl,-Bstatic $(LIBS) -Wl,-Bdynamic -lm
+ifneq ($(ARCH),amd64)
+$(error SAN=1 works on amd64 only)
+endif
+endif
+
+# Asked once, when the first object is compiled: the sysroot must be there.
+ZERO = $(eval ZERO := $$(or $$(call takes,-ftrivial-auto-var-init=zero),$$(shell \
+	echo 'int x;' | $(CC) $(TARGET) -Werror -ftrivial-auto-var-init=zero $(ZERO_OLD) -c -xc -o /dev/null - 2>/dev/null && \
+	echo '-ftrivial-auto-var-init=zero $(ZERO_OLD)')))$(ZERO)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)	$(2)")
+
+# ---- what there is ---------------------------------------------------------------------------------------------------
+# The sanitized build has a dynamic libc, whose own NSS and loader must not be replaced by our stubs.
+sources  = $(filter-out $(if $(SAN),base/nss_stub.c),$(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
+objects  = $(patsubst %.c,$(BUILD)/%.o,$(1))
+HARNESS  := $(BUILD)/tests/harness.a
+ARCHIVES := $(FOLDERS:%=$(BUILD)/%.a) $(BUILD)/tools.a $(HARNESS)
+TOOLSRC  := $(filter-out tools/limpet.c,$(wildcard tools/*.c)) $(wildcard tools/verbs/*.c)
+
+# The archives that the folder (or tests/folder) named $(1) may link, the highest layer first.
+needs = $(shell awk '$$1 == "$(1)" || $$1 == "tests/$(1)" { for (i = NF; i > 1; i--) \
+	print "$(BUILD)/" $$i (index($$i, "/") ? ".o" : ".a") }' tools/layers)
+# Other sources that lie beside the tests of a folder are linked to each of them.
+helpers = $(call objects,$(filter-out tests/$(1)/test_%,$(wildcard tests/$(1)/*.c)) \
+	$(if $(filter world,$(1)),$(wildcard tests/world.c)))
+
+tests_of = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
+UNIT   := $(foreach f,harness $(FOLDERS) tools,$(call tests_of,$(f)))
+WORLD  := $(call tests_of,world)
+KERNEL := $(call tests_of,kernel)
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAY := $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
+PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
+
+.PHONY: all objects check test tests fuzz bench demo demo-stop clean install FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+all: $(if $(wildcard tools/limpet.c),$(BUILD)/limpet) $(ARCHIVES)
+
+# ---- rules -----------------------------------------------------------------------------------------------------------
+$(SYSROOT)/.stamp: tools/sysroot
+	@tools/install-deps build
+	@tools/sysroot $(ARCH)
+	@touch $@
+
+# Everything is compiled again when the flags change, and only then.
+$(BUILD)/.flags: FORCE | $(SYSROOT)/.stamp
+	@mkdir -p $(BUILD)
+	@echo '$(subst ','\'',$(CC) $(LP_CFLAGS) $(CFLAGS) $(LP_LDFLAGS) $(LDFLAGS) $(LDLIBS))' >$@.$$$$ && \
+		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+
+$(BUILD)/%.o: %.c $(BUILD)/.flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$Q$(CC) $(LP_CFLAGS) $(LP_LATE) $(CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
+
+.SECONDEXPANSION:
+$(BUILD)/tools.a: $(call objects,$(TOOLSRC))
+$(HARNESS): $(call objects,tests/harness.c tests/fault.c)
+$(FOLDERS:%=$(BUILD)/%.a): $(BUILD)/%.a: $$(call objects,$$(call sources,$$*))
+$(sort $(ARCHIVES)): $(BUILD)/%.a: $(BUILD)/.flags
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$Qrm -f $@.$$$$ && $(AR) rcsD $@.$$$$ $(filter %.o,$^) && mv $@.$$$$ $@
+
+$(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $$(call needs,tools) $(ARCHIVES)
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(BUILD)/tools/limpet.o $(BUILD)/tools.a $(BUILD)/manager.a $(BUILD)/agent.a \
+		$(BUILD)/keeper.a $(BUILD)/netbridge.a $(BUILD)/runtime.a $(BUILD)/images.a $(BUILD)/specs.a $(BUILD)/wire.a \
+		$(BUILD)/base.a $(LDLIBS)
+
+$(BUILD)/limpet: $(BUILD)/limpet.debug
+	$(call say,STRIP,$@)
+	$Q$(STRIP) --strip-all -o $@.$$$$ $< && mv $@.$$$$ $@
+
+$(UNIT) $(WORLD) $(KERNEL): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HARNESS) $$(call helpers,$$(*D)) $$(call needs,$$(*D))
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+
+# A fuzzer is also an ordinary program that replays its corpus.
+$(REPLAY): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $$(ARCHIVES)
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call needs,tests/kernel) $(LDLIBS)
+
+# ---- checks ----------------------------------------------------------------------------------------------------------
+tests: $(UNIT) $(WORLD) $(KERNEL) $(REPLAY)
+
+check: $(call PICK,$(UNIT) $(REPLAY))
+	@tools/run-tests $(if $(T),,rules) $(call PICK,$(UNIT) $(REPLAY))
+
+test:
+	@tools/test
+
+# libFuzzer instruments everything it calls, so the whole tree is compiled once more, in a folder of its own.
+fuzz:
+	@$(MAKE) --no-print-directory SAN=1 BUILD=build/fuzz CFLAGS='-fsanitize=fuzzer-no-link' fuzz-build
+	@tools/run-fuzz build/fuzz/libfuzzer $(FUZZ_SECONDS) $(call PICK,$(FUZZERS))
+fuzz-build: $(FUZZERS:%=build/fuzz/libfuzzer/%)
+.PHONY: fuzz-build
+$(FUZZERS:%=build/fuzz/libfuzzer/%): build/fuzz/libfuzzer/%: build/fuzz/tests/fuzz/%.o $$(ARCHIVES)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$Q$(CC) $(LP_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(call needs,tests/kernel) $(LDLIBS)
+
+bench: $(BUILD)/limpet
+	@tools/bench/run
+
+demo:
+	@tools/install-deps build demo
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+demo-stop:
+	@tools/demo-stop
+
+install: $(BUILD)/limpet
+	install -D -m 0755 $(BUILD)/limpet $(DESTDIR)/usr/bin/limpet
+	$(if $(wildcard tools/limpet.1),install -D -m 0644 tools/limpet.1 $(DESTDIR)/usr/share/man/man1/limpet.1)
+
+# The sysroots, package caches and downloaded images stay; remove build/ to drop those too.
+clean:
+	rm -rf $(filter-out build/sysroot build/apt build/vm build/images build/demo,$(wildcard build/*)) build/.flags
+
+-include $(shell find $(BUILD) -name '*.d' -not -path 'build/sysroot/*' -not -path 'build/apt/*' \
+	$(if $(filter build,$(BUILD)),-not -path 'build/san/*' -not -path 'build/arm*' -not -path 'build/gcc/*' -not -path 'build/fuzz/*') \
+	2>/dev/null)
