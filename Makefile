@@ -59,17 +59,7 @@ endif
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wpointer-arith -Wwrite-strings \
 	-Wno-missing-field-initializers -Werror
 
-# Whether the compiler takes a flag: $(call takes,flag)
-takes = $(shell echo 'int x;' | $(CC) $(TARGET) -Werror $(1) -c -xc -o /dev/null - >/dev/null 2>&1 && echo '$(1)')
-ZERO_OLD := -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang
-
 HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-ifneq ($(ARCH),armhf)
-HARDEN += -fstack-clash-protection
-endif
-ifeq ($(ARCH),amd64)
-HARDEN += -fcf-protection
-endif
 
 LP_CFLAGS := $(TARGET) -std=c11 -D_GNU_SOURCE -I. -isystem $D/usr/include/libnl3 -DLP_VERSION='"$(VERSION)"' \
 	$(WARN) -g -fno-strict-aliasing -fno-common -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
@@ -83,7 +73,6 @@ HARDLINK := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 
 ifeq ($(SAN),)
 LP_CFLAGS += -O2 $(HARDEN)
-LP_LATE = $(ZERO)
 ifeq ($(ARCH),armhf)
 LP_CFLAGS  += -fno-pie
 LP_LDFLAGS := $(TARGET) $(LINKER) -static -no-pie $(HARDLINK)
@@ -96,7 +85,6 @@ else
 # Under the sanitizers our libraries stay static, but libc and its loader are the sysroot's dynamic ones.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LP_CFLAGS  += -O1 -fPIE $(SANITIZE) -DLP_SANITIZED=1
-LP_LATE = $(ZERO)
 LP_LDFLAGS := $(TARGET) $(LINKER) -pie $(SANITIZE) -Wl,--dynamic-linker=$D/usr/lib64/ld-linux-x86-64.so.2 \
 	-Wl,-rpath,$D/usr/lib/$(TRIPLE)
 LDLIBS := -Wl,-Bstatic $(LIBS) -Wl,-Bdynamic -lm
@@ -105,10 +93,14 @@ $(error SAN=1 works on amd64 only)
 endif
 endif
 
-# Asked once, when the first object is compiled: the sysroot must be there.
-ZERO = $(eval ZERO := $$(or $$(call takes,-ftrivial-auto-var-init=zero),$$(shell \
-	echo 'int x;' | $(CC) $(TARGET) -Werror -ftrivial-auto-var-init=zero $(ZERO_OLD) -c -xc -o /dev/null - 2>/dev/null && \
-	echo '-ftrivial-auto-var-init=zero $(ZERO_OLD)')))$(ZERO)
+# The first of these flags that the compiler takes: $(call takes,flag,or else flags)
+takes = $(or $(call try,$(1)),$(call try,$(2)))
+try   = $(if $(1),$(shell echo 'int x;' | $(CC) $(TARGET) -Werror $(1) -c -xc -o /dev/null - >/dev/null 2>&1 && echo '$(1)'))
+ZERO := -ftrivial-auto-var-init=zero
+ASK   = $(call takes,$(ZERO),$(ZERO) -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang) \
+	$(if $(SAN),,$(call takes,-fstack-clash-protection) $(call takes,-fcf-protection))
+# Asked once, when the first object is compiled, for the sysroot must be there.
+LP_LATE = $(eval LP_LATE := $$(ASK))$(LP_LATE)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
