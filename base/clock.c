@@ -1,0 +1,137 @@
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/seam.h"
+
+#ifndef LP_BUILD_TIME
+#define LP_BUILD_TIME 1767225600	/* 2026-01-01: the Makefile passes the time of the commit */
+#endif
+
+static int64_t floor_ms = INT64_C(1000) * LP_BUILD_TIME;
+
+int64_t
+lp_clock_boot_ms(void)
+{
+	return lp_seam.boot_ms();
+}
+
+int64_t
+lp_clock_wall_ms(void)
+{
+	return lp_seam.wall_ms();
+}
+
+int64_t
+lp_clock_trusted_ms(void)
+{
+	int64_t wall = lp_seam.wall_ms();
+
+	return wall > floor_ms ? wall : floor_ms;
+}
+
+void
+lp_clock_raise_floor(int64_t wall_ms)
+{
+	if (wall_ms > floor_ms)
+		floor_ms = wall_ms;
+}
+
+int64_t
+lp_clock_floor_ms(void)
+{
+	return floor_ms;
+}
+
+/* Seconds since 1970 -> "2026-11-20T08:00:00", in UTC, without the C library's time zones. Returns its length. */
+static int
+print_seconds(int64_t seconds, char *out, size_t size)
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm))
+		return snprintf(out, size, "1970-01-01T00:00:00");
+	return snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+	    tm.tm_min, tm.tm_sec);
+}
+
+void
+lp_clock_print(int64_t wall_ms, char out[static LP_CLOCK_TEXT])
+{
+	int len = print_seconds(wall_ms / 1000, out, LP_CLOCK_TEXT);
+
+	(void)snprintf(out + len, LP_CLOCK_TEXT - (size_t)len, "Z");
+}
+
+void
+lp_clock_print_micro(int64_t wall_ms, char out[static LP_CLOCK_TEXT])
+{
+	int len = print_seconds(wall_ms / 1000, out, LP_CLOCK_TEXT);
+
+	(void)snprintf(out + len, LP_CLOCK_TEXT - (size_t)len, ".%03d000Z", (int)(wall_ms % 1000));
+}
+
+void
+lp_clock_print_nano(int64_t seconds, int32_t nanos, char out[static LP_CLOCK_TEXT])
+{
+	int len = print_seconds(seconds, out, LP_CLOCK_TEXT);
+
+	(void)snprintf(out + len, LP_CLOCK_TEXT - (size_t)len, ".%09dZ", (int)nanos);
+}
+
+/* Exactly `digits` decimal digits at *at within [min, max]; moves on. */
+static bool
+number(const char **at, int digits, int min, int max, int *out)
+{
+	int v = 0;
+
+	for (int i = 0; i < digits; i++, (*at)++) {
+		if (**at < '0' || **at > '9')
+			return false;
+		v = v * 10 + (**at - '0');
+	}
+	*out = v;
+	return v >= min && v <= max;
+}
+
+static bool
+literal(const char **at, const char *any_of)
+{
+	return **at && strchr(any_of, *(*at)++);
+}
+
+int
+lp_clock_parse(const char *text, int64_t *out_ms)
+{
+	int y, mo, d, h, mi, s, ms = 0, scale = 100, oh = 0, om = 0, sign = 0;
+	struct tm tm;
+	const char *at = text;
+
+	if (!text || !number(&at, 4, 0, 9999, &y) || !literal(&at, "-") || !number(&at, 2, 1, 12, &mo) || !literal(&at, "-") ||
+	    !number(&at, 2, 1, 31, &d) || !literal(&at, "Tt ") || !number(&at, 2, 0, 23, &h) || !literal(&at, ":") ||
+	    !number(&at, 2, 0, 59, &mi) || !literal(&at, ":") || !number(&at, 2, 0, 60, &s))
+		return -EINVAL;
+	if (*at == '.') {
+		if (at[1] < '0' || at[1] > '9')
+			return -EINVAL;
+		for (at++; *at >= '0' && *at <= '9'; at++, scale /= 10)
+			ms += (*at - '0') * scale;
+	}
+	if (*at == '+' || *at == '-') {
+		sign = *at++ == '+' ? 1 : -1;
+		if (!number(&at, 2, 0, 23, &oh) || !literal(&at, ":") || !number(&at, 2, 0, 59, &om))
+			return -EINVAL;
+	} else if (!literal(&at, "Zz")) {
+		return -EINVAL;
+	}
+	if (*at)
+		return -EINVAL;
+	tm = (struct tm){ .tm_year = y - 1900, .tm_mon = mo - 1, .tm_mday = d, .tm_hour = h, .tm_min = mi, .tm_sec = s };
+	*out_ms = ((int64_t)timegm(&tm) - sign * (oh * 3600 + om * 60)) * 1000 + ms;
+	return 0;
+}
