@@ -50,7 +50,7 @@ STRIP  := llvm-strip
 OBJCOPY := llvm-objcopy
 else
 TARGET := --sysroot=$D
-LINKER :=
+LINKER := -B$D/usr/lib/$(TRIPLE) -L$D/usr/lib/$(TRIPLE)
 AR     := ar
 STRIP  := strip
 OBJCOPY := objcopy
