@@ -1,0 +1,304 @@
+/*
+ * runtime/runtime.h - one container on one kernel: create, start, signal, exec, stats, remove. The only header of this
+ * folder that others include.
+ *
+ * Theory  lp_container_create prepares on the caller's side everything that needs the host (a fresh cgroup with limits and
+ *         device filter, the root file system and every bind mount as detached mounts, /dev), then clone3()s a child
+ *         straight into the cgroup. The child joins or makes namespaces, assembles its mount tree, pivots, drops rights
+ *         in one fixed order, reads back what it dropped, and waits. lp_container_start lets it execve.
+ *         lp_container_run is both without the stop. Whatever fails in the child comes back as its lp_err.
+ * Rule    single-threaded callers only; calls block for about a millisecond and never on the container's program.
+ *         The caller reaps: the pidfd becomes readable, then lp_container_wait.
+ * Places  a struct lp_place is a directory or file of the owner's: `path` when not NULL (absolute, trusted, resolved by the
+ *         caller's process), else `fd`. Descriptors in a config stay the caller's; they may be closed after create.
+ * User ns the ids of a config are ids inside the container. Layers, upper directory and binds are stored in these ids and
+ *         shifted by idmapped mounts; where a file system cannot be idmapped create fails with -EOPNOTSUPP and says
+ *         which one, so that the caller can fall back to the host's user namespace.
+ * Errors  -ENOENT/-EACCES/-ENOEXEC with "exec: ..." words when the program cannot be run (lp_container_exec_failed)
+ * Source  OCI runtime-spec config.md, config-linux.md; TRUST.md rules 1 to 6
+ */
+#ifndef LP_RUNTIME_H
+#define LP_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "runtime/cgroup.h"
+#include "runtime/ns.h"
+
+struct lp_place {
+	const char *path;	/* NULL: fd */
+	int fd;			/* used when path is NULL; -1 = none */
+};
+
+/* ---- namespaces ---------------------------------------------------------------------------------------------------- */
+
+enum lp_ns_how {
+	LP_NS_NEW,		/* made for this container */
+	LP_NS_JOIN,		/* fd of another's, as lp_ns_make returns it */
+	LP_NS_HOST		/* the caller's own; not for MOUNT */
+};
+
+struct lp_ns_choice {
+	enum lp_ns_how how;
+	int fd;			/* JOIN only */
+};
+
+/* ---- root file system ---------------------------------------------------------------------------------------------- */
+
+struct lp_rootfs {
+	struct lp_place ready;		/* a complete tree, used as it is; else layers */
+	const struct lp_place *layers;	/* topmost first, as overlayfs has it */
+	size_t layer_count;
+	struct lp_place writable;	/* directory on a real file system; "upper" and "work" are made fresh in it; none: tmpfs */
+	uint64_t tmpfs_bytes;		/* size of the tmpfs when there is no writable place; 0: half of memory */
+	bool keep_upper;		/* do not empty "upper" first (OCI restart); default is fresh for every start */
+	bool durable;			/* sync at unmount; the default is overlayfs "volatile" */
+	bool readonly;
+};
+
+/* ---- mounts -------------------------------------------------------------------------------------------------------- */
+
+enum lp_mount_kind {
+	LP_MOUNT_BIND,		/* source: a file or directory of the owner's, with everything mounted below it when recursive */
+	LP_MOUNT_TMPFS,
+	LP_MOUNT_PROC,		/* of the container's pid namespace */
+	LP_MOUNT_SYSFS,		/* of its network namespace */
+	LP_MOUNT_MQUEUE,	/* of its ipc namespace */
+	LP_MOUNT_DEV,		/* tmpfs with the usual nodes, config devices, links, pts and shm (unless another mount is at /dev/shm) */
+	LP_MOUNT_CGROUP		/* cgroup2, of its cgroup namespace */
+};
+
+enum lp_mount_propagation { LP_MOUNT_PRIVATE, LP_MOUNT_SLAVE, LP_MOUNT_SHARED };
+
+#define LP_MOUNT_RO	  1u
+#define LP_MOUNT_NOSUID	  2u
+#define LP_MOUNT_NODEV	  4u
+#define LP_MOUNT_NOEXEC	  8u
+#define LP_MOUNT_RECURSIVE 16u	/* bind: submounts too; ro then holds for all of them */
+#define LP_MOUNT_NO_IDMAP 32u	/* bind: leave ids as on the host (files that the owner wrote with shifted ids, tmpfs before 6.3) */
+#define LP_MOUNT_OPTIONAL 64u	/* a kernel without this file system is no error (mqueue) */
+
+struct lp_mount {
+	enum lp_mount_kind kind;
+	const char *target;		/* absolute, in the container; made when missing; links resolve inside the root */
+	struct lp_place source;		/* bind */
+	uint32_t flags;			/* LP_MOUNT_* */
+	enum lp_mount_propagation propagation;	/* bind */
+	uint64_t size_bytes;		/* tmpfs, dev; 0: kernel's default for tmpfs, 64 KiB for dev */
+	uint32_t mode;			/* tmpfs; 0: 01777 */
+};
+
+/* ---- devices ------------------------------------------------------------------------------------------------------- */
+
+/* A node in /dev and the permission to use it. The six usual ones need no row. */
+struct lp_device {
+	const char *path;		/* "/dev/ttyUSB0"; NULL: permission only */
+	char type;			/* 'c', 'b', or 'a' for all (path NULL) */
+	int32_t major, minor;		/* -1: any (permission only) */
+	bool read, write, mknod;
+	uint32_t mode;			/* of the node, 0: 0666 */
+	uint32_t uid, gid;
+};
+
+/* ---- rights -------------------------------------------------------------------------------------------------------- */
+
+/* Bit n = capability n of linux/capability.h. */
+struct lp_caps {
+	uint64_t bounding, effective, permitted, inheritable, ambient;
+};
+
+#define LP_CAP_ALL (UINT64_MAX)	/* stands for every capability the kernel has */
+
+enum lp_seccomp {
+	LP_SECCOMP_DEFAULT,
+	LP_SECCOMP_UNCONFINED,
+	LP_SECCOMP_GIVEN	/* seccomp_program */
+};
+
+struct lp_rlimit {
+	int resource;		/* RLIMIT_* */
+	uint64_t soft, hard;	/* RLIM_INFINITY = no limit */
+};
+
+/* ---- a process ----------------------------------------------------------------------------------------------------- */
+
+/* What runs: the container's first process, or one more by lp_container_exec. */
+struct lp_process_config {
+	const char *const *args;	/* NULL-terminated, at least one */
+	const char *const *env;		/* NULL-terminated "K=V"; PATH in it finds args[0]; NULL: none */
+	const char *cwd;		/* NULL: "/"; made when missing */
+	uint32_t uid, gid;
+	const uint32_t *groups;
+	size_t group_count;
+	uint32_t umask;			/* 0: 022 */
+	bool terminal;			/* a pty of the container's own devpts; its master comes back */
+	uint16_t rows, cols;		/* 0: not set */
+	int stdio[3];			/* given to the process when no terminal; -1: /dev/null */
+	struct lp_caps caps;
+	bool no_new_privs;
+	enum lp_seccomp seccomp;
+	const void *seccomp_program;	/* struct sock_filter array; with DEFAULT optional: the bytes of lp_seccomp_build, saves 5 ms */
+	size_t seccomp_bytes;
+	const struct lp_rlimit *rlimits;
+	size_t rlimit_count;
+	bool oom_score_set;
+	int32_t oom_score_adj;
+};
+
+/* ---- a container --------------------------------------------------------------------------------------------------- */
+
+struct lp_container_config {
+	const char *id;			/* for messages and records; at most 127 bytes */
+	struct lp_process_config process;
+	struct lp_rootfs rootfs;
+	const struct lp_mount *mounts;	/* in order */
+	size_t mount_count;
+	const char *const *masked_paths;	/* NULL-terminated; NULL: none. lp_container_masked is the usual list */
+	const char *const *readonly_paths;	/* likewise lp_container_readonly */
+	struct lp_ns_choice ns[LP_NS_COUNT];
+	const struct lp_idmap *uids, *gids;	/* of the user namespace, made or joined */
+	size_t uid_count, gid_count;
+	const char *hostname;		/* with a new UTS namespace */
+	const struct lp_sysctl *sysctls;	/* of new namespaces only, lp_ns_sysctl_allowed */
+	size_t sysctl_count;
+	const struct lp_device *devices;
+	size_t device_count;
+	int cgroup_parent_fd;		/* directory in which the leaf is made fresh; -1: stay in the caller's cgroup (no kill, no stats) */
+	const char *cgroup_name;	/* "web.0" */
+	struct lp_cgroup_limits limits;
+	bool strict;			/* a limit that cannot be set is an error */
+};
+
+/* Everything at "a container that asks for nothing" of TRUST.md: fds -1, namespaces new, no rights beyond the default set. */
+void lp_container_config_init(struct lp_container_config *config);
+void lp_process_config_init(struct lp_process_config *process);
+
+/* The usual mounts (/proc /dev /dev/mqueue /sys /sys/fs/cgroup), in order; count at out_count. */
+const struct lp_mount *lp_container_mounts(size_t *out_count);
+extern const char *const lp_container_masked[];		/* NULL-terminated */
+extern const char *const lp_container_readonly[];	/* NULL-terminated */
+
+struct lp_container;
+
+struct lp_container_exit {
+	int code;		/* 0 to 255; 128 + signal when killed */
+	int signal;		/* 0: exited by itself */
+	bool oom_killed;	/* the kernel's OOM killer struck in this cgroup */
+};
+
+/* Everything up to the execve. The child waits. */
+int lp_container_create(const struct lp_container_config *config, struct lp_container **out, struct lp_err *err);
+
+/* Let it execve; returns when it did. On failure the process is gone and reaped, the container may only be removed. */
+int lp_container_start(struct lp_container *container, struct lp_err *err);
+
+/* create + start in one go. On failure nothing is left behind. */
+int lp_container_run(const struct lp_container_config *config, struct lp_container **out, struct lp_err *err);
+
+/* Did this failure mean "the program cannot be executed" (exit status 127 or 126 by convention)? 0 when not. */
+int lp_container_exec_failed(const struct lp_err *err);
+
+/* Owned by the container, valid until lp_container_free. The pidfd polls readable when the first process has ended. */
+pid_t lp_container_pid(const struct lp_container *container);
+int lp_container_pidfd(const struct lp_container *container);
+int lp_container_cgroup(const struct lp_container *container);	/* -1 without */
+/* LP_CGROUP_BIT of the controllers without which limits were left out. */
+uint32_t lp_container_missing(const struct lp_container *container);
+/* What could not be done but is no error ("pids limit not set: no controller"); "" when all was done. */
+const char *lp_container_notes(const struct lp_container *container);
+/* The master of its terminal, -1 without. Hand over: the caller closes it. */
+int lp_container_take_terminal(struct lp_container *container);
+
+/* The end of the first process, without blocking: -EAGAIN while it lives. Afterwards answers the same again. */
+int lp_container_wait(struct lp_container *container, struct lp_container_exit *out, struct lp_err *err);
+
+/* A signal to the first process; 0 also when it is gone already. */
+int lp_container_signal(struct lp_container *container, int signal, struct lp_err *err);
+/* SIGKILL to everything in its cgroup (without a cgroup: to the first process, and with it to its pid namespace). */
+int lp_container_kill(struct lp_container *container, struct lp_err *err);
+int lp_container_freeze(struct lp_container *container, bool frozen, struct lp_err *err);
+
+int lp_container_stats(struct lp_container *container, struct lp_cgroup_stats *out, struct lp_err *err);
+
+/* Remove its cgroup and its writable layer. -EBUSY while processes live: kill, wait for the pidfd, try again. */
+int lp_container_remove(struct lp_container *container, struct lp_err *err);
+/* Forget the handle (NULL is fine); the container itself goes on. */
+void lp_container_free(struct lp_container *container);
+
+/* ---- one more process inside --------------------------------------------------------------------------------------- */
+
+struct lp_process {
+	pid_t pid;		/* child of the caller */
+	int pidfd;		/* the caller's, like the terminal */
+	int terminal;		/* -1 without */
+};
+
+void lp_process_init(struct lp_process *process);	/* all -1 */
+void lp_process_fini(struct lp_process *process);	/* closes; kills nothing */
+
+/*
+ * Run `config` in the container: its namespaces, cgroup and root. Rights are those of `config`: the caller copies what the
+ * container has (lp_process_config of its first process) and changes args, env, stdio.
+ * Returns when execve succeeded or says why not.
+ */
+int lp_container_exec(struct lp_container *container, const struct lp_process_config *config, struct lp_process *out, struct lp_err *err);
+
+/* The end of an exec'd process, without blocking: -EAGAIN while it lives. Reaps: ask once. */
+int lp_process_wait(struct lp_process *process, struct lp_container_exit *out, struct lp_err *err);
+
+/* ---- found again --------------------------------------------------------------------------------------------------- */
+
+/* What a restarted owner needs; (boot id, cgroup id, pid, start time) is the identity. Plain bytes, fixed size. */
+struct lp_container_record {
+	char id[128];
+	char boot_id[40];
+	uint64_t cgroup_id;		/* 0 without */
+	uint64_t start_ticks;		/* /proc/<pid>/stat field 22 */
+	int32_t pid;
+	char cgroup_name[128];
+	char writable[256];		/* path when the config had one, else "" */
+};
+
+int lp_container_record(const struct lp_container *container, struct lp_container_record *out, struct lp_err *err);
+
+/*
+ * Take a container over again. cgroup_parent_fd as in its config (-1 without). The exit status is there only for
+ * the parent of the process (the same process after a re-exec). -ESRCH the process is gone or is another one now, with
+ * *out set all the same when its cgroup is still there, so that the caller can kill and remove.
+ */
+int lp_container_adopt(const struct lp_container_record *record, int cgroup_parent_fd, struct lp_container **out, struct lp_err *err);
+
+/* ---- rights, as bytes and words ------------------------------------------------------------------------------------ */
+
+/*
+ * The default seccomp filter for a container with these capabilities, as struct sock_filter bytes. Builds in a short-lived
+ * child (1 to 10 ms): ask once, keep the bytes, put them into seccomp_program.
+ */
+int lp_seccomp_build(uint64_t caps, struct lp_buf *out, struct lp_err *err);
+
+/* The default capability set; `user_namespace`: SYS_CHROOT too. */
+uint64_t lp_caps_default(bool user_namespace);
+/* "CAP_NET_ADMIN" or "NET_ADMIN" or "ALL" (LP_CAP_ALL) -> bit mask; -EINVAL unknown name. */
+int lp_caps_parse(const char *name, uint64_t *out);
+/* The same set bounding, permitted and effective; nothing inheritable; ambient for a uid other than 0 when `ambient`. */
+void lp_caps_fill(struct lp_caps *caps, uint64_t set, bool ambient);
+
+/* ---- terminals ----------------------------------------------------------------------------------------------------- */
+
+int lp_terminal_resize(int master_fd, uint16_t rows, uint16_t cols, struct lp_err *err);
+
+/* ---- the executable ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Our own executable through a read-only detached mount, for execveat(fd, "", ..., AT_EMPTY_PATH): whoever starts a keeper
+ * uses it, so that nothing in a container can write to the program by way of /proc/<pid>/exe (CVE-2019-5736).
+ */
+int lp_container_exe_open(int *out_fd, struct lp_err *err);
+
+#endif
