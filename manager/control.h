@@ -79,9 +79,9 @@ void lp_writes_init(struct lp_writes *writes, struct lp_arena *arena);
 void lp_writes_create(struct lp_writes *writes, const struct lp_kind *kind, const struct lp_json *object);
 void lp_writes_update(struct lp_writes *writes, const struct lp_kind *kind, const struct lp_json *object);
 void lp_writes_status(struct lp_writes *writes, const struct lp_kind *kind, const struct lp_json *object);
-void lp_writes_delete(struct lp_writes *writes, struct lp_object *object, int64_t grace_s);
-void lp_writes_bind(struct lp_writes *writes, struct lp_object *pod, const char *node);
-void lp_writes_event(struct lp_writes *writes, struct lp_object *regarding, const char *component, const char *type,
+void lp_writes_delete(struct lp_writes *writes, struct lp_cached *object, int64_t grace_s);
+void lp_writes_bind(struct lp_writes *writes, struct lp_cached *pod, const char *node);
+void lp_writes_event(struct lp_writes *writes, struct lp_cached *regarding, const char *component, const char *type,
     const char *reason, const char *message);
 void lp_writes_merge(struct lp_writes *writes, const struct lp_kind *kind, const char *namespace, const char *name,
     const char *uid, const struct lp_json *patch, bool status);
