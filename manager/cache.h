@@ -17,12 +17,12 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "manager/cached.h"
-#include "specs/kinds.h"
+#include "specs/kind.h"
 
 struct lp_cache;
 
 /* One change. created: old NULL; deleted: new NULL (the watch event then carries `old` with `revision`). */
-struct lp_change_event {
+struct lp_cache_event {
 	int64_t revision;
 	struct lp_cached *old, *new;
 };
@@ -30,7 +30,7 @@ struct lp_change_event {
 /* Told of every change, in order of revisions, after the cache has it. */
 struct lp_cache_observer {
 	struct lp_list link;
-	void (*changed)(struct lp_cache_observer *observer, const struct lp_change_event *event);
+	void (*changed)(struct lp_cache_observer *observer, const struct lp_cache_event *event);
 };
 
 int lp_cache_new(size_t history_bytes, size_t history_count, struct lp_cache **out, struct lp_err *err);
@@ -61,14 +61,14 @@ struct lp_cached *const *lp_cache_indexed(const struct lp_cache *cache, enum lp_
 /* Put the object in (the cache takes its own reference) and tell the observers. */
 int lp_cache_put(struct lp_cache *cache, struct lp_cached *object, struct lp_err *err);
 
-/* Take it out at `revision`. 0 when it was not there. */
-int lp_cache_remove(struct lp_cache *cache, const struct lp_kind *kind, const char *namespace, const char *name,
-    int64_t revision, struct lp_err *err);
+/* Take it out at `revision`. Nothing happens when it is not there, but the revision counts. */
+void lp_cache_remove(struct lp_cache *cache, const struct lp_kind *kind, const char *namespace, const char *name,
+    int64_t revision);
 
 /* While loading: put without history and observers; then the revision, and old history, oldest first. */
 int lp_cache_load(struct lp_cache *cache, struct lp_cached *object, struct lp_err *err);
 void lp_cache_loaded(struct lp_cache *cache, int64_t revision, int64_t history_floor);
-int lp_cache_load_event(struct lp_cache *cache, const struct lp_change_event *event, struct lp_err *err);
+void lp_cache_load_event(struct lp_cache *cache, const struct lp_cache_event *event);
 
 /* ---- history */
 
@@ -76,7 +76,7 @@ int lp_cache_load_event(struct lp_cache *cache, const struct lp_change_event *ev
 int64_t lp_cache_history_floor(const struct lp_cache *cache);
 
 /* The first remembered change with a revision above `revision`; NULL when there is none. Valid until the next change. */
-const struct lp_change_event *lp_cache_after(const struct lp_cache *cache, int64_t revision);
+const struct lp_cache_event *lp_cache_after(const struct lp_cache *cache, int64_t revision);
 
 /* ---- keys of the store */
 

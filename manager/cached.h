@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "specs/kinds.h"
+#include "specs/kind.h"
 
 /* By what objects are found besides their name. */
 enum lp_cache_index {
@@ -41,6 +41,7 @@ struct lp_cached {
 	const char *uid;		/* "" when the object has none (a mistake of ours) */
 	const char *node;		/* Pod: spec.nodeName, NULL when not bound; else NULL */
 	bool deleting;			/* has a deletionTimestamp */
+	uint32_t revision_at, revision_len;	/* where in text the digits of the resourceVersion stand */
 	const char *text;		/* NUL-terminated; begins {"kind":...,"apiVersion":...,"metadata":{ */
 	const struct lp_cached_value *values;
 	uint32_t value_count;
@@ -63,8 +64,10 @@ const struct lp_json *lp_cached_json(struct lp_cached *object);
 /* Give the parsed form's memory back; nobody may hold a pointer into it. */
 void lp_cached_forget_json(struct lp_cached *object);
 
+/* Add the text to out, with another resourceVersion: what a DELETED event carries. Sticky failure in out. */
+void lp_cached_print_as(const struct lp_cached *object, int64_t revision, struct lp_buf *out);
+
 /* The text to store: members in our order, without metadata.resourceVersion. `object` is changed. -ENOMEM, -EMSGSIZE. */
-int lp_cached_print(struct lp_arena *arena, struct lp_json *object, const struct lp_kind *kind, struct lp_buf *out,
-    struct lp_err *err);
+int lp_cached_print(struct lp_arena *arena, struct lp_json *object, struct lp_buf *out, struct lp_err *err);
 
 #endif
