@@ -125,6 +125,7 @@ UNIT   := $(foreach f,harness $(FOLDERS) tools,$(call tests_of,$(f)))
 WORLD  := $(call tests_of,world)
 KERNEL := $(call tests_of,kernel)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c))
 REPLAY := $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
@@ -175,13 +176,17 @@ $(UNIT) $(WORLD) $(KERNEL): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HARNESS) $$(c
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
+$(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/base.a
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+
 # A fuzzer is also an ordinary program that replays its corpus.
 $(REPLAY): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $$(ARCHIVES)
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call needs,tests/kernel) $(LDLIBS)
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
-tests: $(UNIT) $(WORLD) $(KERNEL) $(REPLAY)
+tests: $(UNIT) $(WORLD) $(KERNEL) $(REPLAY) $(VMTOOLS)
 
 check: $(call PICK,$(UNIT) $(REPLAY))
 	@tools/run-tests $(if $(T),,rules) $(call PICK,$(UNIT) $(REPLAY))
