@@ -20,12 +20,17 @@ struct lp_stream;
 
 enum lp_stream_form { LP_STREAM_PLAIN, LP_STREAM_GZIP, LP_STREAM_ZSTD };
 
-/*
- * From fd: `size` bytes at `offset` by pread, or with offset -1 everything read() gives. fd stays the caller's.
- * progress (may be NULL) is told how many bytes of the source were read since the last call.
- */
-int lp_stream_open(int fd, off_t offset, uint64_t size, uint64_t out_max, void (*progress)(void *arg, uint64_t bytes), void *arg,
-    struct lp_stream **out, struct lp_err *err);
+struct lp_stream_source {
+	int fd;				/* stays the caller's */
+	off_t offset;			/* pread from here; -1 = read() whatever comes, for pipes */
+	uint64_t size;			/* bytes from offset; without meaning when offset is -1 */
+	uint64_t out_max;		/* bytes after decompression; 0 = no ceiling */
+	bool hash;			/* lp_stream_finish tells digests */
+	void (*progress)(void *arg, uint64_t bytes);	/* source bytes read since the last call; may be NULL */
+	void *arg;
+};
+
+int lp_stream_open(const struct lp_stream_source *source, struct lp_stream **out, struct lp_err *err);
 void lp_stream_close(struct lp_stream *stream);
 
 enum lp_stream_form lp_stream_form(const struct lp_stream *stream);
@@ -36,7 +41,7 @@ ssize_t lp_stream_read(struct lp_stream *stream, void *data, size_t len, struct 
 int lp_stream_read_all(struct lp_stream *stream, void *data, size_t len, struct lp_err *err);
 int lp_stream_skip(struct lp_stream *stream, uint64_t len, struct lp_err *err);
 
-/* Read to the end (what follows the tar counts too) and tell the digests of both sides. */
+/* Read to the end (what follows the tar counts too) and tell the digests of both sides ("" when not asked to hash). */
 int lp_stream_finish(struct lp_stream *stream, char out_packed[static LP_DIGEST_TEXT], char out_plain[static LP_DIGEST_TEXT], struct lp_err *err);
 
 /* Bytes given out so far. */

@@ -3,6 +3,7 @@
  *
  * Limits  names and link targets 4,095 bytes, pax records 1 MiB an entry, 64 attributes an entry, sizes below 2^63;
  *         numbers are octal or GNU base-256; ids 0 to 2^32-2
+ * Left out global pax headers (git's comments), access and change times
  * Errors  -EBADMSG broken (checksum, number, truncated), -E2BIG over a limit, -ENOTSUP sparse and multi-volume entries
  * Source  POSIX.1-2017 pax "ustar Interchange Format"; GNU tar manual "Basic Tar Format"
  */
@@ -51,7 +52,7 @@ struct lp_tar {
 	void *arg;
 	uint64_t left, padding;		/* content of the present entry not yet read, and what fills its last block */
 	uint64_t offset;		/* of the next byte in the source */
-	struct lp_buf global, local, long_name, long_target;	/* pax records and GNU names */
+	struct lp_buf local, long_name, long_target;	/* pax records and GNU names of the present entry */
 	char short_name[LP_TAR_BLOCK], short_target[LP_TAR_BLOCK];
 };
 
