@@ -21,6 +21,9 @@
 #include "base/err.h"
 #include "wire/cert.h"
 
+/* Stands in every manager's certificate beside its addresses; a device expects it however it reached the manager. */
+#define LP_TLS_MANAGER_NAME "manager.limpet.internal"
+
 struct lp_tls;			/* one channel */
 struct lp_tls_config;		/* what many channels share; must outlive them */
 struct lp_tls_tickets;		/* a server's ticket keys */
