@@ -12,6 +12,7 @@
 #include "manager/control.h"
 #include "manager/store.h"
 
+struct lp_allocate;	/* allocate.h: addresses and ports */
 struct lp_feeds;	/* feed.h: watch streams */
 struct lp_links;	/* link.h: devices */
 struct lp_sign;		/* sign.h: certificate authority, tokens, fleet key */
@@ -22,6 +23,7 @@ struct lp_manager {
 	struct lp_loop *loop;
 	struct lp_store *store;
 	struct lp_cache *cache;
+	struct lp_allocate *allocate;
 	struct lp_feeds *feeds;
 	struct lp_control *control;
 	struct lp_server *server;	/* NULL in tests that talk to the core directly */

@@ -1,0 +1,23 @@
+/*
+ * manager/admit.h - what an object must look like before it is stored: shape, unknown fields, defaults, owned metadata, checks.
+ *
+ * Result  0, or a negative errno with change->status set
+ */
+#ifndef LP_MANAGER_ADMIT_H
+#define LP_MANAGER_ADMIT_H
+
+#include "manager/change.h"
+
+/* Once per change, before the first decision: kind, version, namespace and name of the body, its types, unknown fields. */
+int lp_admit_body(struct lp_change *change);
+
+/* Types and unknown fields of an object of this kind (a patched one). */
+int lp_admit_fields(struct lp_change *change, struct lp_json *object);
+
+/* A new object: metadata that the server owns, defaults, addresses from the ranges, checks, its namespace. */
+int lp_admit_create(struct lp_change *change, struct lp_json *object, int64_t wall_ms);
+
+/* A changed object; `old` is what is there. Keeps what a client may not change, then defaults, ranges and checks. */
+int lp_admit_update(struct lp_change *change, struct lp_json *object, const struct lp_json *old);
+
+#endif
