@@ -513,6 +513,8 @@ lp_tls_handshake(struct lp_tls *tls, struct lp_err *err)
 			tls->asked = true;
 		rc = mbedtls_ssl_handshake_step(&tls->ssl);
 	}
+	if (rc == 0)
+		rc = mbedtls_ssl_handshake(&tls->ssl);	/* TLS 1.3 servers: send the tickets while the channel is current */
 	tls->config->current = NULL;
 	if (rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
 		return fail(tls, rc, "handshake", err);
