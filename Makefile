@@ -125,6 +125,7 @@ UNIT   := $(foreach f,harness $(FOLDERS) tools,$(call tests_of,$(f)))
 WORLD  := $(call tests_of,world)
 KERNEL := $(call tests_of,kernel)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH  := $(BUILD)/tools/bench/start $(BUILD)/tools/bench/true
 VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c))
 REPLAY := $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
@@ -180,6 +181,15 @@ $(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/base.a
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
+$(BUILD)/tools/bench/start: $(call objects,tools/bench/start.c tools/bench/floor.c) $(BUILD)/runtime.a $(BUILD)/base.a
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tools/bench/true: tools/bench/true.c $(BUILD)/.flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$Q$(CC) $(TARGET) $(LINKER) -O2 -static -nostdlib -o $@ $<
+
 # A fuzzer is also an ordinary program that replays its corpus.
 $(REPLAY): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $$(ARCHIVES)
 	$(call say,LD,$@)
@@ -205,7 +215,8 @@ $(FUZZERS:%=build/fuzz/libfuzzer/%): build/fuzz/libfuzzer/%: build/fuzz/tests/fu
 	@mkdir -p $(@D)
 	$Q$(CC) $(LP_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(call needs,tests/kernel) $(LDLIBS)
 
-bench: $(BUILD)/limpet
+bench: $(BUILD)/limpet $(BENCH)
+	@tools/install-deps test
 	@tools/bench/run
 
 demo:
