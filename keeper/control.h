@@ -118,6 +118,8 @@ struct lp_control_state {
 	uint32_t missing;		/* LP_CGROUP_BIT of controllers that the pod's cgroup lacks */
 	const char *boot_id;
 	uint32_t uid_base;		/* first outside id of the pod's user namespace; 0: the host's */
+	int32_t error;			/* negative errno: the pod's namespaces, cgroup or directory could not be made; phase is DONE */
+	const char *error_text;
 };
 
 enum lp_control_run { LP_CONTROL_RUN_WAITING, LP_CONTROL_RUN_RUNNING, LP_CONTROL_RUN_ENDED };
@@ -158,10 +160,13 @@ struct lp_control_ops {
 	/* netns_fd is -1 with the host's network. Both descriptors are the callee's now. dir_fd: the pod's directory. */
 	void (*ready)(struct lp_control *control, int netns_fd, int dir_fd);
 	void (*status)(struct lp_control *control, const struct lp_control_status *status);
-	/* Answer to exec (terminal_fd: its master or -1) and attach (stdin_fd or -1, see lp_control_attach): it runs. Descriptor is the callee's. */
+	/*
+	 * The one answer to lp_control_exec and lp_control_attach. err->code 0: it runs; fd is the master of its terminal, for
+	 * attach also the write end of stdin, or -1; it is the callee's now. Else it does not, and nothing follows.
+	 */
 	void (*begun)(struct lp_control *control, uint64_t id, int fd, const struct lp_err *err);
-	/* The exec'd process `id` ended. err->code < 0: it never ran (then begun is not called). */
-	void (*ended)(struct lp_control *control, uint64_t id, const struct lp_container_exit *exit, const struct lp_err *err);
+	/* The exec'd process `id` ended. */
+	void (*ended)(struct lp_control *control, uint64_t id, const struct lp_container_exit *exit);
 	void (*pong)(struct lp_control *control, uint64_t id);
 	/* The keeper is dead, forgot its pod, or prefers another agent. */
 	void (*gone)(struct lp_control *control);
@@ -194,6 +199,10 @@ int lp_control_spawn(struct lp_loop *loop, struct lp_control *control, const str
 /* Adopt. -ECONNREFUSED, -ENOENT: no keeper lives there, lp_control_cleanup. */
 int lp_control_open(struct lp_loop *loop, struct lp_control *control, int run_pods_fd, const char *uid,
     const struct lp_control_ops *ops, void *owner, struct lp_err *err);
+
+/* The parts of the two above: a connected socket to the keeper; watch one (control owns fd on success). */
+int lp_control_connect(int run_pods_fd, const char *uid, int *out_fd, struct lp_err *err);
+int lp_control_start(struct lp_loop *loop, struct lp_control *control, int fd, const struct lp_control_ops *ops, void *owner, struct lp_err *err);
 
 /* Let go: the keeper goes on alone. Safe twice. */
 void lp_control_close(struct lp_control *control);
@@ -263,7 +272,7 @@ enum lp_control_kind {			/* numbers are the protocol: never reused */
 	LP_CONTROL_READY = 33,		/* keeper: [dir, netns] */
 	LP_CONTROL_STATUS = 34,		/* keeper: status */
 	LP_CONTROL_BEGUN = 35,		/* keeper: id, error, [fd] */
-	LP_CONTROL_ENDED = 36,		/* keeper: id, code, signal, error */
+	LP_CONTROL_ENDED = 36,		/* keeper: id, code, signal */
 	LP_CONTROL_PONG = 37,		/* keeper: id */
 };
 
@@ -302,6 +311,8 @@ int lp_control_receive(int fd, struct lp_arena *arena, struct lp_control_message
 #define LP_CONTROL_STATE_FILE "state"
 #define LP_CONTROL_STATE_SCHEMA 1
 #define LP_CONTROL_SOCKET "keeper.sock"
+int lp_control_last_parse(struct lp_arena *arena, const void *data, size_t len, struct lp_control_state *out_state,
+    struct lp_control_status **out_statuses, size_t *out_count, const char **out_cgroup, struct lp_err *err);
 int lp_control_last_write(struct lp_buf *out, const struct lp_control_state *state, const struct lp_control_status *statuses, size_t count,
     const char *cgroup, struct lp_err *err);
 

@@ -84,6 +84,16 @@ write_nested(struct lp_buf *out, uint16_t tag, lp_flat_tables_fn tables, unsigne
 		out->data[head + 2 + i] = (char)(uint8_t)(len >> (8 * (3 - i)));
 }
 
+static size_t
+words_count(const char *const *words)
+{
+	size_t count = 0;
+
+	while (words && words[count])
+		count++;
+	return count;
+}
+
 static void
 write_array(struct lp_buf *out, lp_flat_tables_fn tables, const struct lp_flat_field *field, const void *items, size_t count)
 {
@@ -94,6 +104,7 @@ write_array(struct lp_buf *out, lp_flat_tables_fn tables, const struct lp_flat_f
 
 		switch ((enum lp_flat_type)field->type) {
 		case LP_FLAT_TEXTS:
+		case LP_FLAT_WORDS:
 			memcpy(&text, at + i * sizeof(text), sizeof(text));
 			write_bytes(out, field->tag, text ? text : "", text ? strlen(text) : 0);
 			break;
@@ -140,6 +151,10 @@ write_field(struct lp_buf *out, lp_flat_tables_fn tables, const struct lp_flat_f
 	case LP_FLAT_BYTES:
 		if (count)
 			write_bytes(out, field->tag, ptr, count);
+		break;
+	case LP_FLAT_WORDS:
+		count = words_count(ptr);
+		write_array(out, tables, field, ptr, count);
 		break;
 	case LP_FLAT_TEXTS:
 	case LP_FLAT_INTS:
@@ -219,10 +234,16 @@ read_text(struct lp_arena *arena, const struct part *part, const char **out, str
 static int read_record(struct lp_arena *arena, lp_flat_tables_fn tables, unsigned table, const uint8_t *data, size_t len,
     unsigned depth, void *object, struct lp_err *err);
 
+static bool
+is_text(const struct lp_flat_field *field)
+{
+	return field->type == LP_FLAT_TEXTS || field->type == LP_FLAT_WORDS;
+}
+
 static size_t
 element_size(const struct lp_flat_field *field)
 {
-	return field->type == LP_FLAT_TEXTS ? sizeof(char *) : field->size;
+	return is_text(field) ? sizeof(char *) : field->size;
 }
 
 /* Arrays are sized before they are filled: how often does each repeated tag stand here? */
@@ -237,7 +258,7 @@ make_arrays(struct lp_arena *arena, const struct lp_flat_field *fields, const ui
 		void *items;
 		int rc;
 
-		if (field->type != LP_FLAT_TEXTS && field->type != LP_FLAT_INTS && field->type != LP_FLAT_LIST)
+		if (!is_text(field) && field->type != LP_FLAT_INTS && field->type != LP_FLAT_LIST)
 			continue;
 		while (left) {
 			rc = next_part(&at, &left, &part, err);
@@ -252,7 +273,8 @@ make_arrays(struct lp_arena *arena, const struct lp_flat_field *fields, const ui
 			return lp_err_set(err, -ENOMEM, "record: %zu times field %u", count, field->tag);
 		memcpy(object + field->offset, &items, sizeof(items));
 		count = 0;	/* the struct may stand twice: then it is filled anew */
-		memcpy(object + field->count, &count, sizeof(count));
+		if (field->count)
+			memcpy(object + field->count, &count, sizeof(count));
 	}
 	return 0;
 }
@@ -266,9 +288,12 @@ read_element(struct lp_arena *arena, lp_flat_tables_fn tables, const struct lp_f
 	int rc = 0;
 
 	memcpy(&items, object + field->offset, sizeof(items));
-	memcpy(&count, object + field->count, sizeof(count));
+	if (field->count)
+		memcpy(&count, object + field->count, sizeof(count));
+	else
+		count = words_count((const char *const *)(void *)items);
 	items += count * element_size(field);
-	if (field->type == LP_FLAT_TEXTS) {
+	if (is_text(field)) {
 		const char *text;
 
 		rc = read_text(arena, part, &text, err);
@@ -282,7 +307,8 @@ read_element(struct lp_arena *arena, lp_flat_tables_fn tables, const struct lp_f
 	if (rc < 0)
 		return rc;
 	count++;
-	memcpy(object + field->count, &count, sizeof(count));
+	if (field->count)
+		memcpy(object + field->count, &count, sizeof(count));
 	return 0;
 }
 
@@ -328,6 +354,7 @@ read_field(struct lp_arena *arena, lp_flat_tables_fn tables, const struct lp_fla
 	case LP_FLAT_STRUCT:
 		return read_record(arena, tables, field->table, part->data, part->len, depth + 1, object + field->offset, err);
 	case LP_FLAT_TEXTS:
+	case LP_FLAT_WORDS:
 	case LP_FLAT_INTS:
 	case LP_FLAT_LIST:
 		return read_element(arena, tables, field, part, depth, object, err);

@@ -27,6 +27,7 @@ enum lp_flat_type {
 	LP_FLAT_TEXT,		/* const char *; NULL and "" differ: "" is written with length 0 */
 	LP_FLAT_BYTES,		/* const void *, count in bytes at `count` (size_t) */
 	LP_FLAT_TEXTS,		/* const char **, count at `count` (size_t); read back with a NULL behind the last */
+	LP_FLAT_WORDS,		/* const char *const *, ended by NULL, no count */
 	LP_FLAT_INTS,		/* array of integers of `size` bytes, count at `count` (size_t) */
 	LP_FLAT_STRUCT,		/* struct, embedded */
 	LP_FLAT_LIST,		/* pointer to an array of structs, count at `count` (size_t) */
@@ -50,6 +51,7 @@ typedef const struct lp_flat_field *(*lp_flat_tables_fn)(unsigned table);
 #define LP_FLAT_STRING(tag_, s, m) LP_FLAT_1(tag_, TEXT, s, m)
 #define LP_FLAT_BLOB(tag_, s, m, c) { (tag_), LP_FLAT_BYTES, 0, 0, offsetof(s, m), offsetof(s, c) }
 #define LP_FLAT_STRINGS(tag_, s, m, c) { (tag_), LP_FLAT_TEXTS, 0, 0, offsetof(s, m), offsetof(s, c) }
+#define LP_FLAT_WORDLIST(tag_, s, m) { (tag_), LP_FLAT_WORDS, 0, 0, offsetof(s, m), 0 }
 #define LP_FLAT_INTEGERS(tag_, s, m, c) { (tag_), LP_FLAT_INTS, 0, sizeof(*((s *)0)->m), offsetof(s, m), offsetof(s, c) }
 #define LP_FLAT_NESTED(tag_, s, m, t) { (tag_), LP_FLAT_STRUCT, (t), sizeof(((s *)0)->m), offsetof(s, m), 0 }
 #define LP_FLAT_MANY(tag_, s, m, c, t) { (tag_), LP_FLAT_LIST, (t), sizeof(*((s *)0)->m), offsetof(s, m), offsetof(s, c) }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,21 +24,15 @@ struct batch {
 	char bytes[LP_LOGS_LINE + HEAD + 1];
 };
 
-void
-lp_logs_name(const char *container, uint64_t attempt, bool rotated, char out[static LP_LOGS_NAME])
-{
-	(void)snprintf(out, LP_LOGS_NAME, "%.63s.%" PRIu64 ".log%s", container, attempt, rotated ? ".1" : "");
-}
-
 int
 lp_logs_open(struct lp_logs *logs, int dir_fd, const char *container, uint64_t attempt, uint64_t max_bytes, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
 	struct stat st;
-	char name[LP_LOGS_NAME];
+	char name[LP_CONTROL_LOG_NAME];
 	int rc;
 
-	lp_logs_name(container, attempt, false, name);
+	lp_control_log_name(container, attempt, false, name);
 	rc = lp_path_open(dir_fd, name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0640, &fd, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "log");
@@ -58,7 +51,7 @@ lp_logs_open(struct lp_logs *logs, int dir_fd, const char *container, uint64_t a
 static void
 rotate(struct lp_logs *logs)
 {
-	char older[LP_LOGS_NAME + 2];
+	char older[LP_CONTROL_LOG_NAME + 2];
 	lp_auto_fd int fd = -1;
 
 	(void)snprintf(older, sizeof(older), "%s.1", logs->name);
@@ -203,10 +196,10 @@ lp_logs_close(struct lp_logs *logs, int64_t seconds, int32_t nanos)
 void
 lp_logs_remove(int dir_fd, const char *container, uint64_t attempt)
 {
-	char name[LP_LOGS_NAME];
+	char name[LP_CONTROL_LOG_NAME];
 
 	for (int rotated = 0; rotated < 2; rotated++) {
-		lp_logs_name(container, attempt, rotated, name);
+		lp_control_log_name(container, attempt, rotated, name);
 		(void)unlinkat(dir_fd, name, 0);	/* absent is as good as removed */
 	}
 }

@@ -2,7 +2,7 @@
  * keeper/logs.h - what containers write, as size-capped files in the CRI log format.
  *
  * Format  "<RFC 3339 with nanoseconds> stdout|stderr F|P <text>\n"; P: the line goes on in the next record of this stream
- * Files   <container>.<attempt>.log and, when that reached its size, <container>.<attempt>.log.1 (the older half)
+ * Files   lp_control_log_name: the newer one and, when that reached its size, ".1", the older
  * Limits  a line longer than LP_LOGS_LINE is cut into P records; at most 2 x max_bytes a run. What does not fit on the file
  *         system is dropped and counted, and the container is never held up
  * Source  kubernetes/design-proposals-archive node/kubelet-cri-logging.md
@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "keeper/control.h"
 
 #define LP_LOGS_LINE 8192
-#define LP_LOGS_NAME 96			/* container (63) . attempt .log.1 */
 #define LP_LOGS_MAX_BYTES 262144	/* of one file, when the pod's record says nothing */
 
 enum lp_logs_stream {
@@ -34,14 +34,11 @@ struct lp_logs_partial {
 struct lp_logs {
 	int dir_fd;			/* weak */
 	int fd;				/* -1: not open */
-	char name[LP_LOGS_NAME];
+	char name[LP_CONTROL_LOG_NAME];
 	uint64_t size, max_bytes;
 	uint64_t lost;			/* records that could not be written */
 	struct lp_logs_partial partial[LP_LOGS_STREAMS];
 };
-
-/* "<container>.<attempt>.log" or, rotated, ".log.1". */
-void lp_logs_name(const char *container, uint64_t attempt, bool rotated, char out[static LP_LOGS_NAME]);
 
 /* Open or go on with the log of one run. max_bytes 0: LP_LOGS_MAX_BYTES. */
 int lp_logs_open(struct lp_logs *logs, int dir_fd, const char *container, uint64_t attempt, uint64_t max_bytes, struct lp_err *err);

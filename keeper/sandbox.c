@@ -1,0 +1,225 @@
+/* keeper/sandbox.c - see sandbox.h. */
+#include "keeper/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+
+#define DIRECTORY_BYTES "4m"		/* hosts, resolv.conf, termination messages; volumes are mounts of their own */
+#define VOLUME_BYTES UINT64_C(67108864)
+
+void
+lp_sandbox_init(struct lp_sandbox *sandbox)
+{
+	memset(sandbox, 0, sizeof(*sandbox));
+	lp_ns_set_init(&sandbox->ns);
+	sandbox->run_fd = sandbox->inner_fd = sandbox->dir_fd = sandbox->logs_fd = -1;
+	sandbox->cgroup_root_fd = sandbox->cgroup_fd = -1;
+}
+
+/*
+ * A mount namespace of our own. Descriptors from before it belong to the host's; the working directory is the one thing
+ * that moves along, so it carries the run directory over without a path.
+ */
+static int
+enter_mount_namespace(struct lp_sandbox *sandbox, struct lp_err *err)
+{
+	if (fchdir(sandbox->run_fd) < 0)
+		return lp_err_set(err, -errno, "chdir to the run directory");
+	if (unshare(CLONE_NEWNS) < 0)
+		return lp_err_set(err, -errno, "unshare the mount namespace");
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return lp_err_set(err, -errno, "make mounts a slave of the host's");
+	sandbox->inner_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sandbox->inner_fd < 0)
+		return lp_err_set(err, -errno, "open the run directory");
+	return 0;
+}
+
+/* A tmpfs at `name` below dir; *out_fd is its root. */
+static int
+mount_tmpfs(int dir_fd, const char *name, const char *options, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int at = -1;
+	char path[64];
+	int rc;
+
+	rc = lp_path_mkdirs(dir_fd, name, 0755, &at, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", at);
+	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+		return lp_err_set(err, -errno, "mount a tmpfs for %s", name);
+	if (!out_fd)
+		return 0;
+	return lp_path_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, out_fd, err);
+}
+
+static int
+make_directory(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
+{
+	char name[288], options[64];
+	int rc;
+
+	rc = mount_tmpfs(sandbox->inner_fd, "mnt", "mode=0755,size=" DIRECTORY_BYTES, &sandbox->dir_fd, err);
+	if (!rc)
+		rc = lp_path_mkdirs(sandbox->dir_fd, "messages", 0755, NULL, err);
+	for (size_t i = 0; !rc && i < pod->volume_count; i++) {
+		const struct lp_control_volume *volume = &pod->volumes[i];
+
+		(void)snprintf(name, sizeof(name), "volumes/%s", volume->name);
+		(void)snprintf(options, sizeof(options), "mode=%04o,size=%llu", volume->mode ? volume->mode & 07777u : 01777u,
+		    (unsigned long long)(volume->size_bytes ? volume->size_bytes : VOLUME_BYTES));
+		rc = mount_tmpfs(sandbox->dir_fd, name, options, NULL, err);
+	}
+	for (size_t i = 0; !rc && i < pod->file_count; i++)
+		rc = lp_sandbox_write(sandbox, &pod->files[i], err);
+	return rc;
+}
+
+int
+lp_sandbox_write(struct lp_sandbox *sandbox, const struct lp_control_file *file, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	const char *slash = strrchr(file->path, '/');
+	char parent[256];
+	int rc = 0;
+
+	if (slash && slash != file->path) {
+		if ((size_t)(slash - file->path) >= sizeof(parent))
+			return lp_err_set(err, -ENAMETOOLONG, "file %s", file->path);
+		memcpy(parent, file->path, (size_t)(slash - file->path));
+		parent[slash - file->path] = '\0';
+		rc = lp_path_mkdirs(sandbox->dir_fd, parent, 0755, NULL, err);
+	}
+	/* In place, not by rename: containers have this very file mounted. */
+	if (!rc)
+		rc = lp_path_open(sandbox->dir_fd, file->path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644, &fd, err);
+	if (rc < 0)
+		return rc;
+	if (ftruncate(fd, 0) < 0 || fchmod(fd, file->mode ? file->mode & 07777u : 0644u) < 0)
+		return lp_err_set(err, -errno, "file %s", file->path);
+	return file->len ? lp_path_write_all(fd, file->data, file->len, err) : 0;
+}
+
+static int
+make_cgroup(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
+{
+	uint32_t left_out = 0;
+	int rc;
+
+	if (sandbox->cgroup_root_fd < 0 || !pod->cgroup)
+		return 0;
+	rc = lp_cgroup_make(sandbox->cgroup_root_fd, pod->cgroup, &sandbox->cgroup_fd, &sandbox->missing, err);
+	if (!rc)
+		rc = lp_cgroup_limit(sandbox->cgroup_fd, &pod->limits, &left_out, err);
+	sandbox->missing |= left_out;
+	return rc;
+}
+
+static int
+make_namespaces(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
+{
+	struct lp_ns_config config = {
+		.uids = pod->uids,
+		.gids = pod->gids,
+		.uid_count = pod->uid_count,
+		.gid_count = pod->gid_count,
+		.sysctls = pod->sysctls,
+		.sysctl_count = pod->sysctl_count,
+	};
+
+	if (!pod->host_users)
+		config.make |= LP_NS_BIT(LP_NS_USER);
+	else
+		config.uids = config.gids = NULL, config.uid_count = config.gid_count = 0;
+	if (!pod->host_network) {
+		config.make |= LP_NS_BIT(LP_NS_NET) | LP_NS_BIT(LP_NS_UTS);
+		config.hostname = pod->hostname;
+		config.domainname = pod->domainname;
+	}
+	if (!pod->host_ipc)
+		config.make |= LP_NS_BIT(LP_NS_IPC);
+	return config.make ? lp_ns_make(&config, &sandbox->ns, err) : 0;
+}
+
+int
+lp_sandbox_make(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
+{
+	int rc;
+
+	rc = enter_mount_namespace(sandbox, err);
+	if (!rc)
+		rc = make_cgroup(sandbox, pod, err);
+	if (!rc)
+		rc = make_directory(sandbox, pod, err);
+	if (!rc)
+		rc = make_namespaces(sandbox, pod, err);
+	return rc < 0 ? lp_err_wrap(err, "make the pod") : 0;
+}
+
+int
+lp_sandbox_kill(struct lp_sandbox *sandbox, struct lp_err *err)
+{
+	return sandbox->cgroup_fd < 0 ? 0 : lp_cgroup_kill(sandbox->cgroup_fd, err);
+}
+
+static int
+remove_cgroup(struct lp_sandbox *sandbox, const char *path, struct lp_err *err)
+{
+	lp_auto_fd int parent = -1;
+	const char *slash = strrchr(path, '/');
+	char above[512];
+	int rc;
+
+	if (!slash)
+		return lp_cgroup_remove(sandbox->cgroup_root_fd, path, err);
+	if ((size_t)(slash - path) >= sizeof(above))
+		return lp_err_set(err, -ENAMETOOLONG, "cgroup %s", path);
+	memcpy(above, path, (size_t)(slash - path));
+	above[slash - path] = '\0';
+	rc = lp_cgroup_open(sandbox->cgroup_root_fd, above, &parent, err);
+	return rc < 0 ? rc : lp_cgroup_remove(parent, slash + 1, err);
+}
+
+/* The directory `fd` itself, by the name it has above. */
+static int
+remove_directory(int fd, const char *name, struct lp_err *err)
+{
+	lp_auto_fd int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (parent < 0)
+		return lp_err_set(err, -errno, "open above %s", name);
+	return lp_path_remove(parent, name, err);
+}
+
+int
+lp_sandbox_remove(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, bool keep_logs, struct lp_err *err)
+{
+	int rc = 0;
+
+	if (sandbox->cgroup_fd >= 0) {
+		rc = remove_cgroup(sandbox, pod->cgroup, err);
+		if (rc < 0)
+			return rc;
+	}
+	lp_ns_set_fini(&sandbox->ns);
+	lp_close(&sandbox->dir_fd);
+	if (sandbox->inner_fd >= 0 && fchdir(sandbox->inner_fd) == 0) {
+		(void)umount2("mnt", MNT_DETACH | UMOUNT_NOFOLLOW);	/* not mounted: nothing to do */
+		(void)!chdir("/");
+	}
+	if (!keep_logs)
+		rc = remove_directory(sandbox->logs_fd, pod->uid, err);
+	if (!rc)
+		rc = remove_directory(sandbox->run_fd, pod->uid, err);
+	return rc;
+}
