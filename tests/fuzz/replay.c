@@ -1,7 +1,7 @@
 /*
  * tests/fuzz/replay.c - run a fuzzer's corpus once, as a test: main for fuzzers that are not built with libFuzzer.
  *
- * Use     build/tests/fuzz/fuzz_x [file ...]    without files: tests/fuzz/corpus/x/*, which must exist
+ * Use     build/tests/fuzz/fuzz_x [file ...]    without files: the folder tests/fuzz/corpus/x, which must exist
  * Output  TAP, one line per file; besides the corpus an empty input is always tried
  */
 #include <dirent.h>
