@@ -1,0 +1,50 @@
+/*
+ * agent/facts.h - what convert, env and volume need to know beside the pod itself; filled by pod.c, read by pure code.
+ */
+#ifndef LP_AGENT_FACTS_H
+#define LP_AGENT_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "images/images.h"
+
+/* The image of one container, and who runs in it. */
+struct lp_facts_image {
+	const struct lp_image *image;
+	uint32_t uid, gid;		/* what the image's USER says, resolved in its passwd */
+	const uint32_t *groups;
+	size_t group_count;
+};
+
+/* An object the pod mentions, from the revision; NULL when it is not there. */
+typedef const struct lp_json *(*lp_facts_object_fn)(void *arg, const char *kind, const char *namespace, const char *name);
+/* Every Service of the namespace, for the environment; call until NULL. */
+typedef const struct lp_json *(*lp_facts_service_fn)(void *arg, const char *namespace, size_t index);
+
+struct lp_facts {
+	const char *layers_path;	/* absolute: <data>/layers */
+	const char *pod_path;		/* absolute: <data>/pods/<uid> */
+	const char *instance;		/* cgroup prefix: "limpet" */
+	const char *node_name, *node_ip;
+	const char *pod_ip;		/* NULL with the host's network before it is known */
+	const char *cluster_domain;
+	const char *dns_ip;		/* of the node's resolver; NULL: none */
+	const char *host_resolv;	/* text of the host's /etc/resolv.conf without loopback resolvers */
+	int64_t cpu_milli, memory_bytes;	/* allocatable, for resourceFieldRef */
+	uint32_t uid_base;		/* 0: the host's user namespace */
+	bool tmpfs_idmap;		/* the kernel can idmap tmpfs (6.3) */
+	bool may_protect;		/* negative oom_score_adj is allowed */
+	const void *seccomp;		/* default filter for the default capabilities; NULL: the runtime builds it */
+	size_t seccomp_bytes;
+	uint64_t seccomp_caps;		/* the set it was built for */
+	const struct lp_facts_image *images;	/* init containers first, then containers */
+	const uint64_t *attempts;	/* first attempt of each, same order; NULL: 0 */
+	lp_facts_object_fn object;
+	lp_facts_service_fn service;
+	void *arg;
+};
+
+#endif
