@@ -7,6 +7,7 @@
 #include "base/auto.h"
 
 #define PAX_MAX ((size_t)1 << 20)
+#define COMPONENT_MAX 255
 
 struct field {
 	unsigned short at, len;
@@ -443,4 +444,62 @@ lp_tar_read(struct lp_tar *tar, void *data, size_t len, struct lp_err *err)
 	tar->left -= len;
 	tar->offset += len;
 	return (int64_t)len;
+}
+
+static bool
+is_dots(const char *p, size_t len, size_t dots)
+{
+	return len == dots && p[0] == '.' && p[dots - 1] == '.';
+}
+
+int
+lp_tar_clean(const char *name, uint32_t depth, char out[static LP_TAR_PATH_MAX + 1], struct lp_err *err)
+{
+	size_t used = 0;
+	uint32_t components = 0;
+
+	for (const char *p = name; *p;) {
+		size_t len = strcspn(p, "/");
+
+		if (is_dots(p, len, 2))
+			return lp_err_say(err, -EXDEV, "leads out of the image");
+		if (len > COMPONENT_MAX)
+			return lp_err_say(err, -E2BIG, "a name longer than %d bytes", COMPONENT_MAX);
+		if (len && !is_dots(p, len, 1)) {
+			if (used + len + 2 > LP_TAR_PATH_MAX || ++components > depth)
+				return lp_err_say(err, -E2BIG, "too deep");
+			if (used)
+				out[used++] = '/';
+			memcpy(out + used, p, len);
+			used += len;
+		}
+		p += len;
+		p += strspn(p, "/");
+	}
+	out[used] = '\0';
+	return 0;
+}
+
+bool
+lp_tar_climbs(const char *path, const char *target)
+{
+	long depth = 0;
+
+	if (*target == '/')
+		return false;
+	for (const char *p = path; *p; p++)
+		depth += *p == '/';
+	while (*target) {
+		size_t len = strcspn(target, "/");
+
+		if (is_dots(target, len, 2))
+			depth--;
+		else if (len && !is_dots(target, len, 1))
+			depth++;
+		if (depth < 0)
+			return true;
+		target += len;
+		target += strspn(target, "/");
+	}
+	return false;
 }

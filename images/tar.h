@@ -65,4 +65,10 @@ int lp_tar_next(struct lp_tar *tar, struct lp_tar_entry *out, struct lp_err *err
 /* Content of the present entry: at most len bytes, 0 at its end. */
 int64_t lp_tar_read(struct lp_tar *tar, void *data, size_t len, struct lp_err *err);
 
+/* "/a//./b/" -> "a/b", the root -> "". -EXDEV for "..", -E2BIG for a component over 255 bytes or more than depth of them. */
+int lp_tar_clean(const char *name, uint32_t depth, char out[static LP_TAR_PATH_MAX + 1], struct lp_err *err);
+
+/* Does a relative link that stands at the cleaned `path` climb above the root? Judged by its letters alone. */
+bool lp_tar_climbs(const char *path, const char *target);
+
 #endif

@@ -17,7 +17,6 @@
 #include "images/tar.h"
 
 #define COPY_SIZE ((size_t)128 << 10)
-#define NAME_LEN_MAX 255
 #define WHITEOUT ".wh."
 #define WHITEOUT_META ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
@@ -59,60 +58,6 @@ source_skip(void *arg, uint64_t len, struct lp_err *err)
 	struct unpack *u = arg;
 
 	return lp_stream_skip(u->stream, len, err);
-}
-
-/* "/a//./b/" -> "a/b"; ".." ends it. */
-static int
-clean(const struct unpack *u, const char *raw, char out[static LP_TAR_PATH_MAX + 1], struct lp_err *err)
-{
-	size_t used = 0;
-	uint32_t depth = 0;
-
-	for (const char *p = raw; *p;) {
-		size_t len = strcspn(p, "/");
-
-		if (len == 2 && p[0] == '.' && p[1] == '.')
-			return lp_err_say(err, -EXDEV, "leads out of the image");
-		if (len > NAME_LEN_MAX)
-			return lp_err_say(err, -E2BIG, "a name longer than %d bytes", NAME_LEN_MAX);
-		if (len && !(len == 1 && p[0] == '.')) {
-			if (used + len + 2 > LP_TAR_PATH_MAX || ++depth > u->limits.depth)
-				return lp_err_say(err, -E2BIG, "too deep");
-			if (used)
-				out[used++] = '/';
-			memcpy(out + used, p, len);
-			used += len;
-		}
-		p += len;
-		p += strspn(p, "/");
-	}
-	out[used] = '\0';
-	return 0;
-}
-
-/* Does a relative link in the directory of `path` climb above the root? */
-static bool
-climbs_out(const char *path, const char *target)
-{
-	long depth = 0;
-
-	if (*target == '/')
-		return false;		/* resolved against the container's root */
-	for (const char *p = path; *p; p++)
-		depth += *p == '/';
-	while (*target) {
-		size_t len = strcspn(target, "/");
-
-		if (len == 2 && target[0] == '.' && target[1] == '.')
-			depth--;
-		else if (len && !(len == 1 && target[0] == '.'))
-			depth++;
-		if (depth < 0)
-			return true;
-		target += len;
-		target += strspn(target, "/");
-	}
-	return false;
 }
 
 static void
@@ -280,7 +225,7 @@ put_symlink(const struct place *place, const struct lp_tar_entry *e, struct lp_e
 {
 	if (!*e->target)
 		return lp_err_say(err, -EBADMSG, "a link without a target");
-	if (climbs_out(place->path, e->target))
+	if (lp_tar_climbs(place->path, e->target))
 		return lp_err_say(err, -EXDEV, "the link to \"%.100s\" leads out of the image", e->target);
 	if (symlinkat(e->target, place->dir_fd, place->name) < 0)
 		return lp_err_set(err, -errno, "make link");
@@ -298,7 +243,7 @@ open_target(struct unpack *u, const struct lp_tar_entry *e, int *out_fd, struct 
 
 	if (*e->target == '/')
 		return lp_err_say(err, -EXDEV, "the hard link to \"%.100s\" leads out of the image", e->target);
-	rc = clean(u, e->target, path, err);
+	rc = lp_tar_clean(e->target, u->limits.depth, path, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "the hard link to \"%.100s\"", e->target);
 	rc = lp_path_open(u->root_fd, *path ? path : ".", O_PATH | O_NOFOLLOW, 0, &fd, err);
@@ -386,7 +331,7 @@ put(struct unpack *u, const struct lp_tar_entry *e, struct lp_err *err)
 {
 	lp_auto_fd int target_fd = -1;
 	struct place place;
-	int rc = clean(u, e->name, place.path, err);
+	int rc = lp_tar_clean(e->name, u->limits.depth, place.path, err);
 
 	if (rc < 0)
 		return rc;
@@ -456,8 +401,10 @@ unpack_all(struct unpack *u, struct lp_err *err)
 		if (++u->result.entries > u->limits.entries)
 			return lp_err_say(err, -E2BIG, "more than %llu entries", (unsigned long long)u->limits.entries);
 		rc = put(u, &entry, err);
-		if (rc < 0)
-			return lp_err_wrap(err, "entry \"%.100s\"", entry.name);
+		if (rc < 0) {
+			(void)lp_err_wrap(err, "entry \"%.100s\"", entry.name);
+			return rc;
+		}
 	}
 	return rc < 0 ? rc : set_directory_times(u, err);
 }
