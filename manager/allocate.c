@@ -15,7 +15,8 @@ enum { KEY_TEXT = 48 };
 
 /* Who has a value: a stored object, or a change under way, or both. */
 struct holder {
-	struct lp_change *change;	/* weak; NULL none */
+	struct lp_change *change;	/* weak; the last one that took it; NULL none */
+	char taking[LP_UUID_TEXT];	/* uid of the object that this change is about */
 	char stored[LP_UUID_TEXT];	/* uid of the object; "" none */
 };
 
@@ -123,7 +124,7 @@ changed(struct lp_cache_observer *observer, const struct lp_cache_event *event)
 	}
 }
 
-/* Take a value for this change. False: somebody else has it. */
+/* Take a value for this change of the object `uid`. False: another object has it. */
 static bool
 take(struct lp_change *change, const char *key, const char *uid)
 {
@@ -131,7 +132,8 @@ take(struct lp_change *change, const char *key, const char *uid)
 	struct lp_change_taken *taken;
 	struct holder *holder = lp_map_get(&allocate->held, key);
 
-	if (holder && ((holder->change && holder->change != change) || (*holder->stored && strcmp(holder->stored, uid) != 0)))
+	if (holder && ((*holder->stored && strcmp(holder->stored, uid) != 0) ||
+	    (holder->change && strcmp(holder->taking, uid) != 0)))
 		return false;
 	if (holder && holder->change == change)
 		return true;
@@ -144,6 +146,7 @@ take(struct lp_change *change, const char *key, const char *uid)
 		return true;
 	}
 	holder->change = change;
+	(void)snprintf(holder->taking, sizeof(holder->taking), "%s", uid);
 	taken->next = change->taken;
 	change->taken = taken;
 	return true;

@@ -19,6 +19,8 @@ struct lp_sign;		/* sign.h: certificate authority, tokens, fleet key */
 struct lp_tunnels;	/* tunnel.h: kubectl streams joined to device streams */
 struct lp_server;	/* wire/server.h */
 
+struct lp_user;	/* access.h */
+
 struct lp_manager {
 	struct lp_loop *loop;
 	struct lp_store *store;
@@ -28,6 +30,8 @@ struct lp_manager {
 	struct lp_control *control;
 	struct lp_server *server;	/* NULL in tests that talk to the core directly */
 	struct lp_sign *sign;
+	/* Whose bearer token is it? Set by sign.c; NULL: none is accepted. 0, or -EACCES. Strings live in the arena. */
+	int (*bearer)(struct lp_sign *sign, const char *token, struct lp_arena *arena, struct lp_user *out);
 	struct lp_links *links;
 	struct lp_tunnels *tunnels;
 	struct lp_settings settings;
