@@ -177,7 +177,7 @@ $(UNIT) $(WORLD) $(KERNEL): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HARNESS) $$(c
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
-$(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/base.a
+$(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $$(call needs,tests/vm)
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
@@ -193,7 +193,7 @@ $(BUILD)/tools/bench/true: tools/bench/true.c $(BUILD)/.flags
 # A fuzzer is also an ordinary program that replays its corpus.
 $(REPLAY): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $$(ARCHIVES)
 	$(call say,LD,$@)
-	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call needs,tests/kernel) $(LDLIBS)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call needs,tests/fuzz) $(LDLIBS)
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 tests: $(UNIT) $(WORLD) $(KERNEL) $(REPLAY) $(VMTOOLS)
@@ -213,7 +213,7 @@ fuzz-build: $(FUZZERS:%=build/fuzz/libfuzzer/%)
 $(FUZZERS:%=build/fuzz/libfuzzer/%): build/fuzz/libfuzzer/%: build/fuzz/tests/fuzz/%.o $$(ARCHIVES)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$Q$(CC) $(LP_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(call needs,tests/kernel) $(LDLIBS)
+	$Q$(CC) $(LP_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(call needs,tests/fuzz) $(LDLIBS)
 
 bench: $(BUILD)/limpet $(BENCH)
 	@tools/install-deps test

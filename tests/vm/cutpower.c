@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAGIC UINT64_C(0x6a736677736872)
@@ -55,14 +54,14 @@ static void
 open_log(const char *path, struct log *log)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
+	off_t size = lseek(fd, 0, SEEK_END);	/* a block device has a size too */
 	uint64_t head[3];
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || size < 0)
 		die("%s: %s", path, strerror(errno));
-	if (st.st_size < SECTOR)
+	if (size < SECTOR)
 		die("%s: no log", path);
-	log->size = (size_t)st.st_size;
+	log->size = (size_t)size;
 	log->data = mmap(NULL, log->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (log->data == MAP_FAILED)
 		die("%s: %s", path, strerror(errno));
@@ -140,11 +139,11 @@ copy_file(const char *from, int to)
 {
 	static char buffer[1 << 20];
 	int fd = open(from, O_RDONLY | O_CLOEXEC);
+	off_t size = lseek(fd, 0, SEEK_END);
 	uint64_t sector = 0;
-	struct stat st;
 	ssize_t got;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || ftruncate(to, st.st_size) < 0)
+	if (fd < 0 || size < 0 || lseek(fd, 0, SEEK_SET) < 0 || ftruncate(to, size) < 0)
 		die("%s: %s", from, strerror(errno));
 	for (; (got = read(fd, buffer, sizeof(buffer))) > 0; sector += (uint64_t)got / SECTOR) {
 		static const char zeros[sizeof(buffer)];
