@@ -251,13 +251,13 @@ find_resource(struct lp_request *request, const struct segments *segments)
 		return target;
 	}
 	subresource = asked->subresource ? asked->subresource : "";
+	target.code = 404;
 	for (size_t i = 0; i < lp_count(verb_routes); i++) {
 		const struct verb_route *row = &verb_routes[i];
 
-		if (strcmp(row->subresource, subresource) != 0 || !(request->kind->verbs & row->needs)) {
+		if (strcmp(row->subresource, subresource) != 0 || !(request->kind->verbs & row->needs))
 			continue;
-		}
-		target.code = target.code == 0 ? 0 : 405;
+		target.code = 405;
 		if (strcmp(row->verb, asked->verb) == 0)
 			return (struct target){ .fn = row->fn, .body = LP_HTTP_COLLECT, .code = row->fn ? 0 : 501 };
 	}
