@@ -358,6 +358,14 @@ undo_attach(struct lp_netbridge *net, const char *name, const char *key, int64_t
 }
 
 int
+lp_netbridge_reserve(struct lp_netbridge *net, const char *key, int64_t now_ms, uint32_t *out_addr, struct lp_err *err)
+{
+	if (!key[0] || strlen(key) >= LP_NETBRIDGE_KEY)
+		return lp_err_say(err, -EINVAL, "\"%s\" cannot be the key of an attachment", key);
+	return lp_lease_take(&net->lease, key, now_ms, out_addr, err);
+}
+
+int
 lp_netbridge_attach(struct lp_netbridge *net, const char *key, int netns_fd, int64_t now_ms, uint32_t *out_addr, struct lp_err *err)
 {
 	bool had_address = lp_lease_find(&net->lease, key) != 0;

@@ -59,6 +59,9 @@ int lp_netbridge_remove(const char *bridge, const char *table, struct lp_err *er
 /* A namespace attached before this process started keeps its address. -EADDRINUSE another key has it, -ERANGE outside the range. */
 int lp_netbridge_adopt(struct lp_netbridge *net, const char *key, uint32_t addr, struct lp_err *err);
 
+/* The address that attach() will give to this key, so that it can be told to the container before it is made. detach() gives it back. */
+int lp_netbridge_reserve(struct lp_netbridge *net, const char *key, int64_t now_ms, uint32_t *out_addr, struct lp_err *err);
+
 /* Give the namespace lo, eth0, an address and a default route. Attaching a key again makes a new link with the same address. */
 int lp_netbridge_attach(struct lp_netbridge *net, const char *key, int netns_fd, int64_t now_ms, uint32_t *out_addr, struct lp_err *err);
 
