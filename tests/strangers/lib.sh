@@ -6,7 +6,7 @@
 # Ends    finish() says what failed; exit status 0, 1, or 77 with the reason as last line
 
 enter() {
-	story=$0
+	story=$(readlink -f "$0")
 	cd "$(dirname "$0")/../.." || exit 1
 	if [ -z "${LP_STORY_INSIDE:-}" ]; then
 		[ "$(id -u)" = 0 ] || skip "needs root"
