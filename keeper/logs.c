@@ -73,7 +73,7 @@ batch_write(struct batch *batch)
 
 	if (!batch->len)
 		return;
-	if (logs->size && logs->size + batch->len > logs->max_bytes)
+	if (logs->fd >= 0 && logs->size && logs->size + batch->len > logs->max_bytes)
 		rotate(logs);
 	do
 		n = lp_seam.write(logs->fd, batch->bytes, batch->len);

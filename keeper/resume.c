@@ -1,0 +1,605 @@
+/* keeper/resume.c - see resume.h. */
+#include "keeper/resume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+#include "base/seam.h"
+#include "keeper/flat.h"
+#include "keeper/keeper.h"
+
+/* The record: descriptors are stored as number + 1, so that 0 is none. */
+struct saved_end {
+	bool set;
+	uint64_t attempt;
+	int32_t code, signal;
+	uint8_t reason;
+	const char *message;
+	int64_t started_ms, ended_ms;
+};
+
+struct saved_ward {
+	int32_t state, exit_code;
+	bool asked, killed;
+	int64_t again_ms, delay_ms, started_ms, began_ms;
+	uint64_t attempt, starts;
+	const void *container;		/* struct lp_container_record of the present run */
+	size_t container_len;
+	int32_t out, err, in;		/* descriptors */
+	const int32_t *readers;		/* pairs */
+	size_t reader_count;
+	struct saved_end end, last;
+	uint32_t missing;
+	const char *notes;
+	const void *partial[LP_LOGS_STREAMS];
+	size_t partial_len[LP_LOGS_STREAMS];
+	uint64_t log_lost;
+};
+
+struct saved_exec {
+	uint64_t id;
+	int32_t pid, pidfd;
+	bool ended;
+	int32_t code, signal;
+};
+
+struct saved_remains {
+	const void *container;
+	size_t container_len;
+};
+
+struct saved {
+	const char *note;
+	int32_t inner, dir, cgroup, listen, agent;	/* descriptors */
+	const int32_t *ns;		/* LP_NS_COUNT descriptors */
+	size_t ns_count;
+	uint32_t missing;
+	bool go, stopping, done, forget, keep_logs, leave;
+	int64_t kill_ms, started_ms;
+	int32_t error;
+	const char *error_text;
+	const struct saved_ward *wards;
+	size_t ward_count;
+	const struct saved_exec *execs;
+	size_t exec_count;
+	const struct saved_remains *remains;
+	size_t remains_count;
+};
+
+enum { T_SAVED, T_WARD, T_END, T_EXEC, T_REMAINS };
+
+#define S struct saved
+static const struct lp_flat_field saved_fields[] = {
+	LP_FLAT_STRING(1, S, note),
+	LP_FLAT_INTEGER(2, S, inner),
+	LP_FLAT_INTEGER(3, S, dir),
+	LP_FLAT_INTEGER(4, S, cgroup),
+	LP_FLAT_INTEGER(5, S, listen),
+	LP_FLAT_INTEGER(6, S, agent),
+	LP_FLAT_INTEGERS(7, S, ns, ns_count),
+	LP_FLAT_INTEGER(8, S, missing),
+	LP_FLAT_BOOLEAN(9, S, go),
+	LP_FLAT_BOOLEAN(10, S, stopping),
+	LP_FLAT_BOOLEAN(11, S, done),
+	LP_FLAT_BOOLEAN(12, S, forget),
+	LP_FLAT_BOOLEAN(13, S, keep_logs),
+	LP_FLAT_BOOLEAN(14, S, leave),
+	LP_FLAT_INTEGER(15, S, kill_ms),
+	LP_FLAT_INTEGER(16, S, started_ms),
+	LP_FLAT_INTEGER(17, S, error),
+	LP_FLAT_STRING(18, S, error_text),
+	LP_FLAT_MANY(19, S, wards, ward_count, T_WARD),
+	LP_FLAT_MANY(20, S, execs, exec_count, T_EXEC),
+	LP_FLAT_MANY(21, S, remains, remains_count, T_REMAINS),
+	LP_FLAT_END
+};
+#undef S
+
+#define S struct saved_ward
+static const struct lp_flat_field ward_fields[] = {
+	LP_FLAT_INTEGER(1, S, state),
+	LP_FLAT_INTEGER(2, S, exit_code),
+	LP_FLAT_BOOLEAN(3, S, asked),
+	LP_FLAT_BOOLEAN(4, S, killed),
+	LP_FLAT_INTEGER(5, S, again_ms),
+	LP_FLAT_INTEGER(6, S, delay_ms),
+	LP_FLAT_INTEGER(7, S, started_ms),
+	LP_FLAT_INTEGER(8, S, began_ms),
+	LP_FLAT_INTEGER(9, S, attempt),
+	LP_FLAT_INTEGER(10, S, starts),
+	LP_FLAT_BLOB(11, S, container, container_len),
+	LP_FLAT_INTEGER(12, S, out),
+	LP_FLAT_INTEGER(13, S, err),
+	LP_FLAT_INTEGER(14, S, in),
+	LP_FLAT_INTEGERS(15, S, readers, reader_count),
+	LP_FLAT_NESTED(16, S, end, T_END),
+	LP_FLAT_NESTED(17, S, last, T_END),
+	LP_FLAT_INTEGER(18, S, missing),
+	LP_FLAT_STRING(19, S, notes),
+	LP_FLAT_BLOB(20, S, partial[0], partial_len[0]),
+	LP_FLAT_BLOB(21, S, partial[1], partial_len[1]),
+	LP_FLAT_INTEGER(22, S, log_lost),
+	LP_FLAT_END
+};
+#undef S
+
+#define S struct saved_end
+static const struct lp_flat_field end_fields[] = {
+	LP_FLAT_BOOLEAN(1, S, set),
+	LP_FLAT_INTEGER(2, S, attempt),
+	LP_FLAT_INTEGER(3, S, code),
+	LP_FLAT_INTEGER(4, S, signal),
+	LP_FLAT_INTEGER(5, S, reason),
+	LP_FLAT_STRING(6, S, message),
+	LP_FLAT_INTEGER(7, S, started_ms),
+	LP_FLAT_INTEGER(8, S, ended_ms),
+	LP_FLAT_END
+};
+#undef S
+
+#define S struct saved_exec
+static const struct lp_flat_field exec_fields[] = {
+	LP_FLAT_INTEGER(1, S, id),
+	LP_FLAT_INTEGER(2, S, pid),
+	LP_FLAT_INTEGER(3, S, pidfd),
+	LP_FLAT_BOOLEAN(4, S, ended),
+	LP_FLAT_INTEGER(5, S, code),
+	LP_FLAT_INTEGER(6, S, signal),
+	LP_FLAT_END
+};
+#undef S
+
+static const struct lp_flat_field remains_fields[] = {
+	LP_FLAT_BLOB(1, struct saved_remains, container, container_len),
+	LP_FLAT_END
+};
+
+static const struct lp_flat_field *
+tables(unsigned table)
+{
+	switch (table) {
+	case T_SAVED:
+		return saved_fields;
+	case T_WARD:
+		return ward_fields;
+	case T_END:
+		return end_fields;
+	case T_EXEC:
+		return exec_fields;
+	case T_REMAINS:
+		return remains_fields;
+	}
+	return NULL;
+}
+
+/* ---- saving ---- */
+
+static struct saved_end
+save_end(const struct lp_ward_end *end)
+{
+	return (struct saved_end){ end->set, end->attempt, end->code, end->signal, end->reason, end->message, end->started_ms, end->ended_ms };
+}
+
+static int
+save_container(struct lp_arena *arena, const struct lp_container *container, const void **out, size_t *out_len, struct lp_err *err)
+{
+	struct lp_container_record *record = lp_arena_alloc(arena, sizeof(*record));
+	int rc;
+
+	if (!record)
+		return lp_err_set(err, -ENOMEM, "container record");
+	rc = lp_container_record(container, record, err);
+	if (rc < 0)
+		return rc;
+	*out = record;
+	*out_len = sizeof(*record);
+	return 0;
+}
+
+static int
+save_ward(struct lp_arena *arena, const struct lp_ward *ward, struct saved_ward *out, struct lp_err *err)
+{
+	int32_t *readers = lp_arena_alloc(arena, sizeof(ward->readers));
+
+	if (!readers)
+		return lp_err_set(err, -ENOMEM, "readers");
+	for (int i = 0; i < LP_WARD_READERS; i++)
+		for (int k = 0; k < LP_LOGS_STREAMS; k++)
+			readers[i * LP_LOGS_STREAMS + k] = ward->readers[i][k] + 1;
+	*out = (struct saved_ward){
+		.state = (int32_t)ward->facts.state,
+		.exit_code = ward->facts.exit_code,
+		.asked = ward->facts.asked,
+		.killed = ward->facts.killed,
+		.again_ms = ward->facts.again_ms,
+		.delay_ms = ward->delay_ms,
+		.started_ms = ward->started_ms,
+		.began_ms = ward->began_ms,
+		.attempt = ward->attempt,
+		.starts = ward->starts,
+		.out = ward->pipes[0].fd + 1,
+		.err = ward->pipes[1].fd + 1,
+		.in = ward->stdin_fd + 1,
+		.readers = readers,
+		.reader_count = LP_WARD_READERS * LP_LOGS_STREAMS,
+		.end = save_end(&ward->end),
+		.last = save_end(&ward->last),
+		.missing = ward->missing,
+		.notes = ward->notes,
+		.log_lost = ward->logs.lost,
+	};
+	for (int i = 0; i < LP_LOGS_STREAMS; i++) {
+		out->partial[i] = ward->logs.partial[i].text;
+		out->partial_len[i] = ward->logs.partial[i].len;
+	}
+	return ward->container ? save_container(arena, ward->container, &out->container, &out->container_len, err) : 0;
+}
+
+static size_t
+list_count(const struct lp_list *list)
+{
+	size_t count = 0;
+
+	for (const struct lp_list *link = list->next; link != list; link = link->next)
+		count++;
+	return count;
+}
+
+static int
+save_lists(struct lp_arena *arena, struct lp_keeper *keeper, struct saved *out, struct lp_err *err)
+{
+	struct saved_exec *execs = lp_arena_alloc(arena, (list_count(&keeper->talk.execs) + 1) * sizeof(*execs));
+	struct saved_remains *remains = lp_arena_alloc(arena, (list_count(&keeper->remains) + 1) * sizeof(*remains));
+	int rc = 0;
+
+	if (!execs || !remains)
+		return lp_err_set(err, -ENOMEM, "lists");
+	lp_list_each(link, &keeper->talk.execs) {
+		const struct lp_talk_exec *exec = lp_of(link, struct lp_talk_exec, link);
+
+		if (exec->agent != keeper->talk.agent)
+			continue;	/* nobody waits for it; as a zombie it goes with us */
+		execs[out->exec_count++] = (struct saved_exec){ exec->id, exec->process.pid, exec->process.pidfd + 1, exec->ended,
+		    exec->exit.code, exec->exit.signal };
+	}
+	lp_list_each(link, &keeper->remains) {
+		struct lp_ward_remains *one = lp_of(link, struct lp_ward_remains, link);
+
+		rc = save_container(arena, one->container, &remains[out->remains_count].container,
+		    &remains[out->remains_count].container_len, err);
+		if (rc < 0)
+			return rc;
+		out->remains_count++;
+	}
+	out->execs = execs;
+	out->remains = remains;
+	return 0;
+}
+
+static int
+save(struct lp_arena *arena, struct lp_keeper *keeper, struct lp_buf *out, struct lp_err *err)
+{
+	struct saved_ward *wards = lp_arena_alloc(arena, keeper->pod.container_count * sizeof(*wards));
+	int32_t *ns = lp_arena_alloc(arena, LP_NS_COUNT * sizeof(*ns));
+	struct saved saved = {
+		.note = keeper->note,
+		.inner = keeper->sandbox.inner_fd + 1,
+		.dir = keeper->sandbox.dir_fd + 1,
+		.cgroup = keeper->sandbox.cgroup_fd + 1,
+		.listen = keeper->talk.listen_fd + 1,
+		.agent = keeper->talk.agent_fd + 1,
+		.ns = ns,
+		.ns_count = LP_NS_COUNT,
+		.missing = keeper->sandbox.missing,
+		.go = keeper->facts.go,
+		.stopping = keeper->facts.stopping,
+		.done = keeper->done,
+		.forget = keeper->forget,
+		.keep_logs = keeper->keep_logs,
+		.leave = keeper->leave,
+		.kill_ms = keeper->facts.kill_ms,
+		.started_ms = keeper->started_ms,
+		.error = keeper->broken.code,
+		.error_text = keeper->broken.code ? keeper->broken.text : NULL,
+		.wards = wards,
+		.ward_count = keeper->pod.container_count,
+	};
+	int rc = 0;
+
+	if (!wards || !ns)
+		return lp_err_set(err, -ENOMEM, "memory for the next program");
+	for (int i = 0; i < LP_NS_COUNT; i++)
+		ns[i] = keeper->sandbox.ns.fds[i] + 1;
+	for (size_t i = 0; i < keeper->pod.container_count && !rc; i++)
+		rc = save_ward(arena, &keeper->wards[i], &wards[i], err);
+	if (!rc)
+		rc = save_lists(arena, keeper, &saved, err);
+	if (rc < 0)
+		return rc;
+	(void)lp_flat_write(out, tables, T_SAVED, &saved);	/* sticky */
+	return out->failed ? lp_err_set(err, out->failed, "memory for the next program") : 0;
+}
+
+/* ---- the descriptors that go along ---- */
+
+typedef int (*fd_fn)(int fd, int flags);
+
+static int
+set_flags(int fd, int flags)
+{
+	return fd < 0 || fcntl(fd, F_SETFD, flags) >= 0 ? 0 : -errno;
+}
+
+/* 0 lets them through the execve, FD_CLOEXEC takes that back. */
+static int
+flag_all(struct lp_keeper *keeper, int memory_fd, int flags)
+{
+	int rc = set_flags(memory_fd, flags);
+
+	for (int fd = LP_KEEPER_FD_RECORD; fd < LP_KEEPER_FD_COUNT; fd++)
+		if (fd != LP_KEEPER_FD_AGENT)
+			rc |= set_flags(fd, flags);
+	rc |= set_flags(keeper->sandbox.inner_fd, flags) | set_flags(keeper->sandbox.dir_fd, flags) |
+	    set_flags(keeper->sandbox.cgroup_fd, flags) | set_flags(keeper->talk.listen_fd, flags) |
+	    set_flags(keeper->talk.agent_fd, flags);
+	for (int i = 0; i < LP_NS_COUNT; i++)
+		rc |= set_flags(keeper->sandbox.ns.fds[i], flags);
+	for (size_t i = 0; i < keeper->pod.container_count; i++) {
+		struct lp_ward *ward = &keeper->wards[i];
+
+		rc |= set_flags(ward->pipes[0].fd, flags) | set_flags(ward->pipes[1].fd, flags) | set_flags(ward->stdin_fd, flags);
+		for (int k = 0; k < LP_WARD_READERS; k++)
+			rc |= set_flags(ward->readers[k][0], flags) | set_flags(ward->readers[k][1], flags);
+	}
+	lp_list_each(link, &keeper->talk.execs)
+		rc |= set_flags(lp_of(link, struct lp_talk_exec, link)->process.pidfd, flags);
+	return rc ? -EBADF : 0;
+}
+
+static int
+make_memory(struct lp_keeper *keeper, int *out_fd, struct lp_err *err)
+{
+	lp_auto_arena struct lp_arena arena;
+	lp_auto_buf struct lp_buf bytes;
+	lp_auto_fd int fd = -1;
+	int rc;
+
+	lp_arena_init(&arena, LP_CONTROL_RECORD);
+	lp_buf_init(&bytes, LP_CONTROL_RECORD);
+	rc = save(&arena, keeper, &bytes, err);
+	if (rc < 0)
+		return rc;
+	fd = memfd_create("keeper", MFD_CLOEXEC);
+	if (fd < 0)
+		return lp_err_set(err, -errno, "memfd_create");
+	rc = lp_path_write_all(fd, bytes.data, bytes.len, err);
+	if (!rc)
+		*out_fd = lp_take_fd(&fd);
+	return rc;
+}
+
+int
+lp_resume_exec(struct lp_keeper *keeper, int exe_fd, struct lp_err *err)
+{
+	lp_auto_fd int memory = -1, own = -1;
+	char resume[32], title[320];
+	char *const argv[] = { (char *)(uintptr_t)"limpet", (char *)(uintptr_t)"keeper", resume, title, NULL };
+	char *const env[] = { NULL };
+	int rc, code;
+
+	lp_list_each(link, &keeper->remains) {		/* the next program starts these anew */
+		struct lp_ward_remains *one = lp_of(link, struct lp_ward_remains, link);
+
+		lp_child_cancel(&one->child);
+		lp_timer_stop(&one->again);
+	}
+	rc = exe_fd < 0 ? lp_container_exe_open(&own, err) : 0;
+	if (!rc)
+		rc = make_memory(keeper, &memory, err);
+	if (!rc && flag_all(keeper, memory, 0) < 0)
+		rc = lp_err_set(err, -EBADF, "descriptors for the next program");
+	if (!rc) {
+		(void)snprintf(resume, sizeof(resume), "--resume=%d", memory);
+		(void)snprintf(title, sizeof(title), "%s/%s", keeper->pod.namespace, keeper->pod.name);
+		(void)syscall(SYS_execveat, exe_fd < 0 ? own : exe_fd, "", argv, env, AT_EMPTY_PATH);
+		code = -errno;
+		rc = lp_err_set(err, code, "execute the next program");
+		(void)flag_all(keeper, memory, FD_CLOEXEC);	/* they are open: it cannot fail */
+	}
+	lp_list_each(link, &keeper->remains) {
+		struct lp_ward_remains *one = lp_of(link, struct lp_ward_remains, link);
+		struct lp_container *container = lp_take(&one->container);
+
+		lp_list_remove(&one->link);
+		free(one);
+		lp_ward_bury(keeper, container);
+	}
+	return rc;
+}
+
+/* ---- loading ---- */
+
+static int
+load_end(const struct saved_end *from, struct lp_ward_end *out)
+{
+	*out = (struct lp_ward_end){
+		.set = from->set,
+		.attempt = from->attempt,
+		.code = from->code,
+		.signal = from->signal,
+		.reason = from->reason,
+		.message = from->message ? strdup(from->message) : NULL,
+		.started_ms = from->started_ms,
+		.ended_ms = from->ended_ms,
+	};
+	return 0;
+}
+
+static int
+load_container(struct lp_keeper *keeper, const void *bytes, size_t len, struct lp_container **out, struct lp_err *err)
+{
+	struct lp_container_record record = { 0 };
+	int rc;
+
+	memcpy(&record, bytes, len < sizeof(record) ? len : sizeof(record));	/* it only ever grows */
+	rc = lp_container_adopt(&record, keeper->sandbox.cgroup_fd, out, err);
+	return rc == -ESRCH && *out ? 0 : rc;
+}
+
+static int
+load_log(struct lp_ward *ward, const struct saved_ward *from)
+{
+	struct lp_logs *logs = &ward->logs;
+
+	if (lp_logs_open(logs, ward->keeper->sandbox.logs_fd, ward->spec->name, ward->attempt, ward->spec->log_bytes, NULL) < 0)
+		*logs = (struct lp_logs){ .fd = -1 };
+	logs->lost = from->log_lost;
+	for (int i = 0; i < LP_LOGS_STREAMS; i++) {
+		size_t len = from->partial_len[i];
+
+		if (!len || len >= LP_LOGS_LINE)
+			continue;
+		logs->partial[i].text = lp_seam.alloc(LP_LOGS_LINE);
+		if (!logs->partial[i].text)
+			return -ENOMEM;
+		memcpy(logs->partial[i].text, from->partial[i], len);
+		logs->partial[i].len = len;
+	}
+	return 0;
+}
+
+static int
+load_ward(struct lp_keeper *keeper, const struct saved_ward *from, struct lp_ward *ward, struct lp_err *err)
+{
+	int rc;
+
+	ward->facts.state = (enum lp_plan_state)from->state;
+	ward->facts.exit_code = from->exit_code;
+	ward->facts.asked = from->asked;
+	ward->facts.killed = from->killed;
+	ward->facts.again_ms = from->again_ms;
+	ward->delay_ms = from->delay_ms;
+	ward->started_ms = from->started_ms;
+	ward->began_ms = from->began_ms;
+	ward->attempt = from->attempt;
+	ward->starts = from->starts;
+	ward->missing = from->missing;
+	ward->notes = from->notes ? strdup(from->notes) : NULL;
+	(void)load_end(&from->end, &ward->end);
+	(void)load_end(&from->last, &ward->last);
+	ward->pipes[0].fd = from->out - 1;
+	ward->pipes[1].fd = from->err - 1;
+	ward->stdin_fd = from->in - 1;
+	for (size_t i = 0; i < from->reader_count && i < LP_WARD_READERS * LP_LOGS_STREAMS; i++)
+		ward->readers[i / LP_LOGS_STREAMS][i % LP_LOGS_STREAMS] = from->readers[i] - 1;
+	if (ward->facts.state != LP_PLAN_RUNNING)
+		return 0;
+	if (ward->spec->config.process.terminal)
+		ward->terminal_fd = ward->pipes[0].fd;
+	rc = load_container(keeper, from->container, from->container_len, &ward->container, err);
+	if (!rc)
+		rc = load_log(ward, from);
+	return rc < 0 ? rc : lp_ward_watch(ward, err);
+}
+
+static int
+load_lists(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
+{
+	for (size_t i = 0; i < saved->exec_count; i++) {
+		const struct saved_exec *from = &saved->execs[i];
+		struct lp_talk_exec *exec = lp_seam.alloc(sizeof(*exec));
+
+		if (!exec)
+			return lp_err_set(err, -ENOMEM, "exec");
+		exec->keeper = keeper;
+		exec->id = from->id;
+		exec->agent = keeper->talk.agent + 1;	/* the connection that lp_talk_adopt is about to count */
+		lp_process_init(&exec->process);
+		exec->process.pid = from->pid;
+		exec->process.pidfd = from->pidfd - 1;
+		exec->ended = from->ended;
+		exec->exit.code = from->code;
+		exec->exit.signal = from->signal;
+		lp_list_append(&keeper->talk.execs, &exec->link);
+	}
+	for (size_t i = 0; i < saved->remains_count; i++) {
+		struct lp_container *container = NULL;
+
+		if (load_container(keeper, saved->remains[i].container, saved->remains[i].container_len, &container, err) == 0)
+			lp_ward_bury(keeper, container);	/* else it is gone already */
+	}
+	return 0;
+}
+
+static int
+load(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
+{
+	int rc;
+
+	keeper->note = saved->note ? strdup(saved->note) : NULL;
+	keeper->sandbox.inner_fd = saved->inner - 1;
+	keeper->sandbox.dir_fd = saved->dir - 1;
+	keeper->sandbox.cgroup_fd = saved->cgroup - 1;
+	keeper->talk.listen_fd = saved->listen - 1;
+	keeper->sandbox.missing = saved->missing;
+	for (size_t i = 0; i < saved->ns_count && i < LP_NS_COUNT; i++)
+		keeper->sandbox.ns.fds[i] = saved->ns[i] - 1;
+	keeper->facts.go = saved->go;
+	keeper->facts.stopping = saved->stopping;
+	keeper->facts.kill_ms = saved->kill_ms;
+	keeper->done = saved->done;
+	keeper->forget = saved->forget;
+	keeper->keep_logs = saved->keep_logs;
+	keeper->leave = saved->leave;
+	keeper->started_ms = saved->started_ms;
+	if (saved->error < 0)
+		(void)lp_err_say(&keeper->broken, saved->error, "%s", saved->error_text ? saved->error_text : "");
+	if (saved->ward_count != keeper->pod.container_count)
+		return lp_err_say(err, -EBADMSG, "the memory of %zu containers for %zu", saved->ward_count, keeper->pod.container_count);
+	for (size_t i = 0; i < saved->ward_count; i++) {
+		rc = load_ward(keeper, &saved->wards[i], &keeper->wards[i], err);
+		if (rc < 0)
+			return lp_err_wrap(err, "container %s", keeper->wards[i].spec->name);
+	}
+	rc = load_lists(keeper, saved, err);
+	if (!rc)
+		rc = lp_talk_resume(keeper, err);
+	return rc;
+}
+
+int
+lp_resume_load(struct lp_keeper *keeper, int memory_fd, struct lp_err *err)
+{
+	lp_auto_fd int fd = memory_fd;
+	lp_auto_arena struct lp_arena arena;
+	lp_auto_buf struct lp_buf bytes;
+	struct saved saved;
+	int rc;
+
+	lp_arena_init(&arena, LP_CONTROL_RECORD * 4);
+	lp_buf_init(&bytes, LP_CONTROL_RECORD);
+	memset(&saved, 0, sizeof(saved));
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return lp_err_set(err, -errno, "the keeper's memory");
+	rc = lp_path_read_fd(fd, &bytes, err);
+	if (!rc)
+		rc = lp_flat_read(&arena, tables, T_SAVED, bytes.data, bytes.len, &saved, err);
+	if (!rc)
+		rc = load(keeper, &saved, err);
+	if (rc < 0)
+		return lp_err_wrap(err, "go on after an upgrade");
+	lp_close(&fd);
+	(void)flag_all(keeper, -1, FD_CLOEXEC);		/* they are open: it cannot fail */
+	lp_talk_adopt(keeper, saved.agent - 1);
+	lp_keeper_changed(keeper);
+	lp_keeper_look(keeper);
+	return 0;
+}
