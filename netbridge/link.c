@@ -30,6 +30,13 @@ copy_text(char *out, size_t size, const struct lp_netlink_attr *attr)
 	(void)snprintf(out, size, "%.*s", attr->data ? (int)attr->len : 0, attr->data ? (const char *)attr->data : "");
 }
 
+/* RFC 2863 states: unknown is what a link without carrier detection, or a new bridge, has for ever. */
+static bool
+runs(uint8_t state)
+{
+	return state == IF_OPER_UP || state == IF_OPER_UNKNOWN;
+}
+
 struct reading {
 	lp_link_fn fn;
 	void *arg;
@@ -54,6 +61,7 @@ read_link(void *arg, uint16_t type, const void *data, size_t len)
 	link.master = lp_netlink_u32(&attrs[IFLA_MASTER]);
 	link.mtu = lp_netlink_u32(&attrs[IFLA_MTU]);
 	link.up = head.ifi_flags & IFF_UP;
+	link.running = link.up && attrs[IFLA_OPERSTATE].len == 1 && runs(*(const uint8_t *)attrs[IFLA_OPERSTATE].data);
 	link.loopback = head.ifi_flags & IFF_LOOPBACK;
 	if (attrs[IFLA_ADDRESS].len == LP_LINK_MAC)
 		memcpy(link.mac, attrs[IFLA_ADDRESS].data, LP_LINK_MAC);

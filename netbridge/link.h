@@ -22,7 +22,8 @@
 struct lp_link {
 	uint32_t index, master;		/* master 0 = on no bridge */
 	uint32_t mtu;
-	bool up;
+	bool up;			/* wanted up */
+	bool running;			/* the kernel has a carrier and has switched its queues on */
 	bool loopback;
 	uint8_t mac[LP_LINK_MAC];
 	char name[LP_LINK_NAME];

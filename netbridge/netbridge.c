@@ -23,6 +23,7 @@
 #include "netbridge/table.h"
 
 #define ALIAS "limpet "		/* before the key in a link's alias */
+#define CARRIER_MS 2000		/* a link comes up within microseconds; this is for a machine that swaps */
 #define PLAN_MAX (64u << 20)	/* bytes of a service plan */
 
 struct lp_netbridge {
@@ -347,6 +348,44 @@ set_inside(struct lp_netbridge *net, int netns_fd, uint32_t addr, struct lp_err 
 	return rc;
 }
 
+/*
+ * The kernel notices a carrier in a worker of its own; until then the outer end and, for the first pod, the bridge drop
+ * what is sent through them: the first DNS question of a fast program would be lost and repeated after five seconds.
+ */
+static int
+await_carrier(struct lp_netbridge *net, struct lp_netlink *watch, const char *name, struct lp_err *err)
+{
+	for (;;) {
+		struct lp_link port, bridge;
+		int rc = lp_link_find(&net->route, name, &port, err);
+
+		if (rc == 0)
+			rc = lp_link_find(&net->route, net->bridge, &bridge, err);
+		if (rc < 0 || (port.running && bridge.running))
+			return rc;
+		rc = lp_netlink_wait(watch, CARRIER_MS, err);
+		if (rc < 0)
+			return lp_err_wrap(err, "link %s does not come up", port.running ? net->bridge : name);
+	}
+}
+
+static int
+bring_up(struct lp_netbridge *net, const char *name, int netns_fd, uint32_t addr, struct lp_err *err)
+{
+	struct lp_netlink watch;
+	int rc = lp_netlink_open(&watch, NETLINK_ROUTE, err);
+
+	if (rc < 0)
+		return rc;
+	rc = lp_netlink_join(&watch, RTNLGRP_LINK, err);
+	if (rc == 0)
+		rc = set_inside(net, netns_fd, addr, err);
+	if (rc == 0)
+		rc = await_carrier(net, &watch, name, err);
+	lp_netlink_close(&watch);
+	return rc;
+}
+
 /* Best effort after a failure that is already being reported. */
 static void
 undo_attach(struct lp_netbridge *net, const char *name, const char *key, int64_t now_ms, bool had_address)
@@ -381,7 +420,7 @@ lp_netbridge_attach(struct lp_netbridge *net, const char *key, int netns_fd, int
 	link_name(net, key, name);
 	rc = make_pair(net, name, key, netns_fd, addr, err);
 	if (rc == 0)
-		rc = set_inside(net, netns_fd, addr, err);
+		rc = bring_up(net, name, netns_fd, addr, err);
 	if (rc == 0)
 		rc = add_to_table(net, addr, err);
 	if (rc < 0) {

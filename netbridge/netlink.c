@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -422,6 +423,31 @@ lp_netlink_query(struct lp_netlink *nl, lp_netlink_fn fn, void *arg, struct lp_e
 	if (last && (last->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
 		last->nlmsg_flags |= NLM_F_ACK;
 	return exchange(nl, &answer, err);
+}
+
+int
+lp_netlink_join(struct lp_netlink *nl, int group, struct lp_err *err)
+{
+	if (nl_socket_add_membership(nl->sock, group) < 0)
+		return lp_err_set(err, -errno, "listen to netlink group %d", group);
+	return 0;
+}
+
+int
+lp_netlink_wait(struct lp_netlink *nl, int wait_ms, struct lp_err *err)
+{
+	struct pollfd wait = { .fd = nl_socket_get_fd(nl->sock), .events = POLLIN };
+	char heard[4096];
+	int rc = poll(&wait, 1, wait_ms);
+
+	if (rc < 0 && errno != EINTR)
+		return lp_err_set(err, -errno, "wait for the kernel");
+	if (rc == 0)
+		return lp_err_set(err, -ETIMEDOUT, "wait for the kernel");
+	/* Cut off or overrun does not matter: only that there was something. */
+	while (recv(wait.fd, heard, sizeof(heard), MSG_DONTWAIT | MSG_TRUNC) > 0 || errno == ENOBUFS)
+		continue;
+	return 0;
 }
 
 void

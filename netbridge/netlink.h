@@ -86,6 +86,12 @@ void lp_netlink_reset(struct lp_netlink *nl);
 typedef int (*lp_netlink_fn)(void *arg, uint16_t type, const void *data, size_t len);
 int lp_netlink_query(struct lp_netlink *nl, lp_netlink_fn fn, void *arg, struct lp_err *err);
 
+/* Hear what happens to others, too (RTNLGRP_*). Such a socket is for lp_netlink_wait only. */
+int lp_netlink_join(struct lp_netlink *nl, int group, struct lp_err *err);
+
+/* Until something happened (whatever was heard is thrown away: look again), at most `wait_ms`: -ETIMEDOUT. */
+int lp_netlink_wait(struct lp_netlink *nl, int wait_ms, struct lp_err *err);
+
 /* Attributes behind a fixed header of `skip` bytes; out[type] is NULL when absent; types above `max` are left out. */
 struct lp_netlink_attr {
 	const void *data;

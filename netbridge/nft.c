@@ -129,6 +129,8 @@ lp_nft_add_hook(struct lp_nft *nft, const char *chain, const char *type, uint32_
 struct lp_nft_ref
 lp_nft_add_set(struct lp_nft *nft, const struct lp_nft_set *set)
 {
+	/* For `nft list`: key byte order (type 0, 4 bytes) is the host's (1). */
+	static const uint8_t host_order[] = { 0, 4, 1, 0, 0, 0 };
 	struct lp_nft_ref ref = { .id = ++nft->set_id };
 	uint32_t flags = set->data_type ? NFT_SET_MAP : 0;
 
@@ -145,6 +147,8 @@ lp_nft_add_set(struct lp_nft *nft, const struct lp_nft_set *set)
 		lp_netlink_put_be32(&nft->nl, NFTA_SET_DATA_TYPE, set->data_type);
 		lp_netlink_put_be32(&nft->nl, NFTA_SET_DATA_LEN, set->data_len);
 	}
+	if (set->key_type == LP_NFT_INTEGER)
+		lp_netlink_put(&nft->nl, NFTA_SET_USERDATA, host_order, sizeof(host_order));
 	lp_netlink_put_be32(&nft->nl, NFTA_SET_ID, ref.id);
 	lp_netlink_end(&nft->nl);
 	return ref;
