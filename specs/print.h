@@ -23,7 +23,7 @@ enum lp_print_include { LP_PRINT_NONE, LP_PRINT_METADATA, LP_PRINT_OBJECT };
 struct lp_json *lp_print_row(struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object, enum lp_print_include include,
     int64_t now_ms);
 
-/* The object reduced to kind PartialObjectMetadata, apiVersion and metadata. Shares the metadata with the object. */
+/* The object reduced to kind PartialObjectMetadata, apiVersion and metadata. */
 struct lp_json *lp_print_partial(struct lp_arena *arena, const struct lp_json *object);
 
 /* What the STATUS column of a pod says: "Running", "CrashLoopBackOff", "Init:0/1", "Terminating" ... */

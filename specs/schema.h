@@ -142,7 +142,7 @@ enum lp_apply {
 #define LP_COMPARE_PATH 128
 enum lp_apply lp_compare_objects(enum lp_schema_id schema, const struct lp_json *from, const struct lp_json *to, char *out_path);
 
-/* ---- write.c: a copy with members in the order of their rows, unknown ones behind, empty values left out */
+/* ---- write.c: a copy with members in the order of their rows, unknown ones behind, nulls and empty lists left out */
 struct lp_json *lp_write_object(struct lp_arena *arena, enum lp_schema_id schema, const struct lp_json *object);
 
 #endif
