@@ -73,6 +73,9 @@ int lp_ns_map(const struct lp_idmap *map, size_t count, uint32_t inside, uint32_
 /* May a container set this sysctl in namespaces of its own? `made`: LP_NS_BIT() of those. */
 bool lp_ns_sysctl_allowed(const char *name, uint32_t made);
 
+/* Write them below proc_fd, from inside the namespaces; each must be allowed for those `made`. */
+int lp_ns_write_sysctls(int proc_fd, const struct lp_sysctl *sysctls, size_t count, uint32_t made, struct lp_err *err);
+
 /* Kernel name ("net"), CLONE_NEW* flag. */
 const char *lp_ns_name(enum lp_ns ns);
 int lp_ns_flag(enum lp_ns ns);

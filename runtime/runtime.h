@@ -175,7 +175,10 @@ struct lp_container_config {
 	bool strict;			/* a limit that cannot be set is an error */
 };
 
-/* Everything at "a container that asks for nothing" of TRUST.md: fds -1, namespaces new, no rights beyond the default set. */
+/*
+ * Everything at "a container that asks for nothing" of TRUST.md: fds -1, usual mounts and masks, namespaces new but for the user
+ * namespace (its id maps are the caller's to choose), the default capabilities, no_new_privs, seccomp.
+ */
 void lp_container_config_init(struct lp_container_config *config);
 void lp_process_config_init(struct lp_process_config *process);
 

@@ -1,0 +1,30 @@
+/*
+ * runtime/devices.h - the nodes of a container's /dev, and the eBPF program that decides which devices it may use.
+ *
+ * Rule    an allow list: the six usual ones, terminals, and what the config names; everything else is EPERM
+ * Source  Linux Documentation/admin-guide/cgroup-v2.rst "Device controller", linux/bpf.h BPF_PROG_TYPE_CGROUP_DEVICE
+ */
+#ifndef LP_RUNTIME_DEVICES_H
+#define LP_RUNTIME_DEVICES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "runtime/runtime.h"
+
+/* Put the filter onto a fresh cgroup. A row of type 'a' leaves it off. */
+int lp_devices_filter(int cgroup_fd, const struct lp_device *devices, size_t count, struct lp_err *err);
+
+/* The usual nodes, the devices' nodes and the links into an empty tmpfs. Owners come out as the caller's fsuid. */
+int lp_devices_populate(int dev_fd, const struct lp_container_config *config, struct lp_err *err);
+
+/* Open <dev_fd>/null and check that it is 1:3. */
+int lp_devices_null(int dev_fd, int *out_fd, struct lp_err *err);
+
+/* The program alone, for tests: writes at most `max` instructions, returns how many. -E2BIG too many rows. */
+struct bpf_insn;
+int lp_devices_program(const struct lp_device *devices, size_t count, struct bpf_insn *out, size_t max);
+
+#endif

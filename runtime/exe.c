@@ -1,0 +1,30 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "runtime/mount.h"
+#include "runtime/runtime.h"
+
+int
+lp_container_exe_open(int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int proc_fd = -1, exe = -1, tree = -1;
+	char path[32];
+	int rc = lp_mount_proc(&proc_fd, err);
+
+	if (rc < 0)
+		return rc;
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)getpid());
+	exe = openat(proc_fd, path, O_PATH | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
+	if (exe < 0)
+		return lp_err_set(err, -errno, "open our executable");
+	rc = lp_mount_clone(exe, false, &tree, err);
+	if (rc == 0)
+		rc = lp_mount_set(tree, MOUNT_ATTR_RDONLY, MS_PRIVATE, false, err);
+	if (rc == 0)
+		*out_fd = lp_take_fd(&tree);
+	return rc < 0 ? lp_err_wrap(err, "our executable") : 0;
+}

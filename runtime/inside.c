@@ -1,0 +1,226 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+#include "runtime/assemble.h"
+#include "runtime/handoff.h"
+#include "runtime/mount.h"
+#include "runtime/process.h"
+
+/*
+ * The child side of a new container. Until its last steps it is the owner's root in namespaces of the container, with the
+ * owner's rights over its mounts; the user namespace comes last. So kernel file systems, device nodes and layers are mounted
+ * by the same code with and without a user namespace, and what is mounted belongs to the owner, not to the container.
+ */
+
+/* ---- namespaces ---- */
+
+static int
+loopback_up(struct lp_err *err)
+{
+	lp_auto_fd int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request;
+
+	if (sock < 0 && (errno == EAFNOSUPPORT || errno == ENOSYS))
+		return 0;	/* a kernel without IPv4 */
+	memset(&request, 0, sizeof(request));
+	memcpy(request.ifr_name, "lo", 3);
+	if (sock < 0 || ioctl(sock, SIOCGIFFLAGS, &request) < 0)
+		return lp_err_set(err, -errno, "look at the loopback interface");
+	request.ifr_flags |= IFF_UP;
+	if (ioctl(sock, SIOCSIFFLAGS, &request) < 0)
+		return lp_err_set(err, -errno, "loopback interface up");
+	return 0;
+}
+
+static int
+enter_namespaces(const struct lp_inside *inside, struct lp_err *err)
+{
+	static const enum lp_ns order[] = { LP_NS_NET, LP_NS_IPC, LP_NS_UTS, LP_NS_CGROUP };
+	const struct lp_ns_choice *ns = inside->config->ns;
+
+	for (size_t i = 0; i < lp_count(order); i++) {
+		int fd = inside->join[order[i]];
+
+		if (fd >= 0 && setns(fd, lp_ns_flag(order[i])) < 0)
+			return lp_err_set(err, -errno, "enter the %s namespace", lp_ns_name(order[i]));
+	}
+	/* Its root is the cgroup that we were cloned into, which clone3 itself would not have taken. */
+	if (ns[LP_NS_CGROUP].how == LP_NS_NEW && unshare(CLONE_NEWCGROUP) < 0)
+		return lp_err_set(err, -errno, "new cgroup namespace");
+	if (ns[LP_NS_NET].how == LP_NS_NEW)
+		return loopback_up(err);
+	return 0;
+}
+
+static int
+settle_namespaces(const struct lp_inside *inside, int proc_fd, struct lp_err *err)
+{
+	const struct lp_container_config *config = inside->config;
+	uint32_t made = 0;
+
+	for (int i = 0; i < LP_NS_COUNT; i++)
+		made |= config->ns[i].how == LP_NS_HOST ? 0 : LP_NS_BIT(i);
+	if (config->hostname && config->ns[LP_NS_UTS].how == LP_NS_NEW && sethostname(config->hostname, strlen(config->hostname)) < 0)
+		return lp_err_set(err, -errno, "host name %s", config->hostname);
+	return lp_ns_write_sysctls(proc_fd, config->sysctls, config->sysctl_count, made, err);
+}
+
+/* ---- the root ---- */
+
+static int
+check_root(int root_fd, struct lp_err *err)
+{
+	struct stat ours, now;
+	char cwd[4096];
+
+	if (fstat(root_fd, &ours) < 0 || fstatat(AT_FDCWD, "/", &now, 0) < 0)
+		return lp_err_set(err, -errno, "look at the new root");
+	if (ours.st_dev != now.st_dev || ours.st_ino != now.st_ino)
+		return lp_err_say(err, -EXDEV, "the root is not the container's");
+	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0 || strcmp(cwd, "/") != 0)
+		return lp_err_say(err, -EXDEV, "the working directory is not the container's root");
+	return 0;
+}
+
+static int
+pivot(int root_fd, struct lp_err *err)
+{
+	if (fchdir(root_fd) < 0)
+		return lp_err_set(err, -errno, "go to the new root");
+	/* The old root comes to lie on the new one, where "." finds it. */
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return lp_err_set(err, -errno, "pivot_root");
+	if (umount2(".", MNT_DETACH) < 0)
+		return lp_err_set(err, -errno, "detach the old root");
+	if (chdir("/") < 0)
+		return lp_err_set(err, -errno, "go to /");
+	return check_root(root_fd, err);
+}
+
+/* The working directory of a config may be missing from an image; runc and crun make it, so programs count on it. */
+static int
+make_cwd(const struct lp_container_config *config, int root_fd, struct lp_err *err)
+{
+	const char *cwd = config->process.cwd;
+
+	if (!cwd || strcmp(cwd, "/") == 0 || cwd[0] != '/')
+		return 0;
+	return lp_path_mkdirs_in_root(root_fd, cwd, 0755, NULL, err);
+}
+
+/* Mount the root, everything in it, and move there. */
+static int
+build_root(const struct lp_inside *inside, struct lp_assembly *assembly, int *out_slave, struct lp_err *err)
+{
+	const struct lp_container_config *config = inside->config;
+	lp_auto_fd int host = -1, master = -1;
+	int rc;
+
+	/* Nothing of what follows shows outside, and nothing of outside comes in while we build. */
+	host = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (host < 0)
+		return lp_err_set(err, -errno, "open /");
+	rc = lp_mount_set(host, 0, MS_PRIVATE, true, err);
+	if (rc == 0)
+		rc = lp_rootfs_mount(&config->rootfs, &inside->rootfs, host, assembly->proc_fd, config->process.no_new_privs,
+		    &assembly->root_fd, err);
+	if (rc == 0)
+		rc = lp_mount_attach(assembly->root_fd, host, err);
+	if (rc == 0)
+		rc = lp_assemble(inside, assembly, err);
+	if (rc == 0 && config->process.terminal) {
+		rc = lp_assemble_terminal(inside, assembly, &master, out_slave, err);
+		if (rc == 0)
+			rc = lp_handoff_send(inside->sock, LP_HANDOFF_TERMINAL, NULL, master, err);
+	}
+	if (rc == 0)
+		rc = make_cwd(config, assembly->root_fd, err);
+	if (rc == 0 && config->rootfs.readonly)
+		rc = lp_mount_set(assembly->root_fd, MOUNT_ATTR_RDONLY, 0, false, err);
+	return rc < 0 ? rc : pivot(assembly->root_fd, err);
+}
+
+/* ---- the whole way ---- */
+
+static int
+wait_for_go(const struct lp_inside *inside, struct lp_err *err)
+{
+	struct lp_handoff message;
+	int fd, rc;
+
+	if (!inside->wait)
+		return 0;
+	rc = lp_handoff_send(inside->sock, LP_HANDOFF_READY, NULL, -1, err);
+	if (rc == 0)
+		rc = lp_handoff_receive(inside->sock, &message, &fd, err);
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || message.kind != LP_HANDOFF_GO)
+		return lp_err_say(err, -ECANCELED, "the owner gave up before start");
+	return 0;
+}
+
+static int
+prepare(struct lp_inside *inside, struct lp_assembly *assembly, struct lp_process_start *start, struct lp_err *err)
+{
+	const struct lp_container_config *config = inside->config;
+	int rc = lp_process_reset(err);
+
+	if (rc == 0)
+		rc = enter_namespaces(inside, err);
+	if (rc == 0)
+		rc = lp_mount_proc(&assembly->proc_fd, err);
+	if (rc == 0)
+		rc = settle_namespaces(inside, assembly->proc_fd, err);
+	if (rc == 0)
+		rc = lp_process_as_root(config->uids, config->uid_count, config->gids, config->gid_count, err);
+	if (rc == 0)
+		rc = build_root(inside, assembly, &start->slave, err);
+	/* Last: a low limit on open files must not stop us. */
+	if (rc == 0)
+		rc = lp_process_limits(start, assembly->proc_fd, err);
+	return rc;
+}
+
+void
+lp_inside_main(struct lp_inside *inside)
+{
+	const struct lp_container_config *config = inside->config;
+	struct lp_assembly assembly = { .root_fd = -1, .proc_fd = -1, .null_fd = -1, .pts_fd = -1 };
+	struct lp_process_start start = {
+		.config = &config->process,
+		.uids = config->uids, .uid_count = config->uid_count,
+		.gids = config->gids, .gid_count = config->gid_count,
+		.userns_fd = inside->join[LP_NS_USER],
+		.own_mounts = true,
+		.null_fd = -1,
+		.slave = -1,
+		.sock = inside->sock,
+		.seccomp = inside->seccomp,
+		.seccomp_bytes = inside->seccomp_bytes,
+	};
+	struct lp_err err = { 0 };
+	int rc = prepare(inside, &assembly, &start, &err);
+
+	if (rc == 0)
+		rc = wait_for_go(inside, &err);
+	start.null_fd = assembly.null_fd;
+	if (rc == 0)
+		rc = lp_process_become(&start, &err);
+	if (rc == 0)
+		(void)lp_process_exec(&config->process, &err);	/* returns only to say why */
+	(void)lp_handoff_send(inside->sock, LP_HANDOFF_FAILED, &err, -1, NULL);	/* the owner is gone: nobody to tell */
+	_exit(127);
+}

@@ -1,0 +1,229 @@
+#include "runtime/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+
+enum { PROC_MAGIC = 0x9fa0, LOG_BYTES = 200 };
+
+/* The kernel's own words ("e overlay: No changes allowed ..."), or "" when it has none. */
+static void
+kernel_words(int fs_fd, char out[static LOG_BYTES])
+{
+	ssize_t len = read(fs_fd, out, LOG_BYTES - 1);
+
+	out[len > 0 ? len : 0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (out[0] && out[1] == ' ')
+		memmove(out, out + 2, strlen(out + 2) + 1);
+}
+
+static int
+refused(int fs_fd, int code, const char *fstype, struct lp_err *err)
+{
+	char words[LOG_BYTES];
+
+	kernel_words(fs_fd, words);
+	if (words[0])
+		return lp_err_set(err, code, "mount %s (%s)", fstype, words);
+	return lp_err_set(err, code, "mount %s", fstype);
+}
+
+int
+lp_mount_new(const char *fstype, const struct lp_mount_option *options, size_t count, unsigned attrs, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int fs = fsopen(fstype, FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs < 0)
+		return lp_err_set(err, -errno, "file system %s", fstype);
+	for (size_t i = 0; i < count; i++) {
+		const struct lp_mount_option *option = &options[i];
+		unsigned command = option->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+
+		if (fsconfig(fs, command, option->key, option->value, 0) < 0) {
+			int rc = refused(fs, -errno, fstype, err);
+
+			(void)lp_err_wrap(err, "option %s", option->key);	/* the code stays */
+			return rc;
+		}
+	}
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return refused(fs, -errno, fstype, err);
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	if (fd < 0)
+		return refused(fs, -errno, fstype, err);
+	*out_fd = fd;
+	return 0;
+}
+
+int
+lp_mount_clone(int fd, bool recursive, int *out_fd, struct lp_err *err)
+{
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
+	int tree = open_tree(fd, "", flags);
+
+	if (tree < 0)
+		return lp_err_set(err, -errno, "copy a mount");
+	*out_fd = tree;
+	return 0;
+}
+
+unsigned
+lp_mount_attrs(uint32_t flags)
+{
+	return (flags & LP_MOUNT_RO ? MOUNT_ATTR_RDONLY : 0u) | (flags & LP_MOUNT_NOSUID ? MOUNT_ATTR_NOSUID : 0u) |
+	    (flags & LP_MOUNT_NODEV ? MOUNT_ATTR_NODEV : 0u) | (flags & LP_MOUNT_NOEXEC ? MOUNT_ATTR_NOEXEC : 0u);
+}
+
+int
+lp_mount_set(int fd, unsigned attrs, unsigned long propagation, bool recursive, struct lp_err *err)
+{
+	struct mount_attr attr = { .attr_set = attrs, .propagation = propagation };
+
+	if (!attrs && !propagation)
+		return 0;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &attr, sizeof(attr)) < 0)
+		return lp_err_set(err, -errno, "set mount attributes");
+	return 0;
+}
+
+int
+lp_mount_idmap(int fd, int userns_fd, bool recursive, const char *what, struct lp_err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)(unsigned)userns_fd };
+
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &attr, sizeof(attr)) == 0)
+		return 0;
+	/* EINVAL: this file system (or one below it) cannot; ENOSYS: Linux before 5.12. */
+	if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP)
+		return lp_err_say(err, -EOPNOTSUPP, "the file system of %s cannot shift ids for a user namespace", what);
+	return lp_err_set(err, -errno, "shift ids of %s", what);
+}
+
+int
+lp_mount_attach(int mount_fd, int target_fd, struct lp_err *err)
+{
+	if (move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return lp_err_set(err, -errno, "attach a mount");
+	return 0;
+}
+
+int
+lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err)
+{
+	int fd;
+
+	if (place->path) {
+		/* The owner's word, trusted: links are followed. */
+		struct open_how how = { .flags = O_PATH | O_CLOEXEC };
+
+		fd = (int)syscall(SYS_openat2, AT_FDCWD, place->path, &how, sizeof(how));
+		if (fd < 0)
+			return lp_err_set(err, -errno, "open %s", place->path);
+	} else {
+		fd = fcntl(place->fd, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return lp_err_set(err, -errno, "duplicate a place's descriptor");
+	}
+	*out_fd = fd;
+	return 0;
+}
+
+static int
+open_target(int root_fd, const char *path, bool plain, int *out_fd)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (plain ? RESOLVE_NO_SYMLINKS : 0u),
+	};
+
+	for (int tries = 0; tries < 16; tries++) {
+		*out_fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		if (*out_fd >= 0)
+			return 0;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return -EBUSY;
+}
+
+/* The directory above the last part of path, made when missing, and that part. */
+static int
+make_target(int root_fd, const char *path, bool directory, struct lp_err *err)
+{
+	char above[4096];
+	size_t len = strlen(path);
+	const char *last;
+	lp_auto_fd int dir = -1;
+	int fd, rc;
+
+	if (directory)
+		return lp_path_mkdirs_in_root(root_fd, path, 0755, NULL, err);
+	if (len == 0 || len >= sizeof(above) || path[len - 1] == '/')
+		return lp_err_set(err, -EINVAL, "mount target %s", path);
+	memcpy(above, path, len + 1);
+	last = strrchr(path, '/');
+	last = last ? last + 1 : path;
+	above[last - path] = '\0';
+	rc = lp_path_mkdirs_in_root(root_fd, above[0] ? above : "/", 0755, &dir, err);
+	if (rc < 0)
+		return rc;
+	fd = openat(dir, last, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0644);
+	if (fd < 0)
+		return lp_err_set(err, -errno, "make mount target %s", path);
+	(void)close(fd);	/* an empty file: nothing to lose */
+	return 0;
+}
+
+int
+lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	struct stat st;
+	int rc = open_target(root_fd, path, plain, &fd);
+
+	if (rc == -ENOENT) {
+		rc = make_target(root_fd, path, directory, err);
+		if (rc < 0)
+			return rc;
+		rc = open_target(root_fd, path, plain, &fd);
+	}
+	if (rc == -ELOOP && plain)
+		return lp_err_say(err, rc, "mount target %s must be an ordinary directory, not a symbolic link", path);
+	if (rc < 0)
+		return lp_err_set(err, rc, "open mount target %s", path);
+	if (fstat(fd, &st) < 0)
+		return lp_err_set(err, -errno, "look at mount target %s", path);
+	if (directory != (bool)S_ISDIR(st.st_mode))
+		return lp_err_set(err, directory ? -ENOTDIR : -EISDIR, "mount target %s", path);
+	if (S_ISLNK(st.st_mode))
+		return lp_err_set(err, -ELOOP, "mount target %s", path);
+	*out_fd = lp_take_fd(&fd);
+	return 0;
+}
+
+int
+lp_mount_proc(int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	struct statfs fs;
+	int rc = lp_mount_new("proc", NULL, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &fd, err);
+
+	if (rc < 0)
+		return rc;
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_MAGIC)
+		return lp_err_say(err, -EBADF, "a new procfs is not a procfs");
+	*out_fd = lp_take_fd(&fd);
+	return 0;
+}

@@ -1,0 +1,325 @@
+#include "runtime/ns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+#include "runtime/mount.h"
+
+enum { PID_TEXT = 32, MAP_TEXT = LP_IDMAP_MAX * 36, SYSCTL_PATH = 256 };
+
+static const struct {
+	const char *name;
+	int flag;
+} kinds[LP_NS_COUNT] = {
+	[LP_NS_USER]   = { "user",   CLONE_NEWUSER },
+	[LP_NS_NET]    = { "net",    CLONE_NEWNET },
+	[LP_NS_IPC]    = { "ipc",    CLONE_NEWIPC },
+	[LP_NS_UTS]    = { "uts",    CLONE_NEWUTS },
+	[LP_NS_PID]    = { "pid",    CLONE_NEWPID },
+	[LP_NS_MOUNT]  = { "mnt",    CLONE_NEWNS },
+	[LP_NS_CGROUP] = { "cgroup", CLONE_NEWCGROUP },
+};
+
+const char *
+lp_ns_name(enum lp_ns ns)
+{
+	return kinds[ns].name;
+}
+
+int
+lp_ns_flag(enum lp_ns ns)
+{
+	return kinds[ns].flag;
+}
+
+void
+lp_ns_set_init(struct lp_ns_set *set)
+{
+	for (int i = 0; i < LP_NS_COUNT; i++)
+		set->fds[i] = -1;
+}
+
+void
+lp_ns_set_fini(struct lp_ns_set *set)
+{
+	for (int i = 0; i < LP_NS_COUNT; i++)
+		lp_close(&set->fds[i]);
+}
+
+int
+lp_ns_map(const struct lp_idmap *map, size_t count, uint32_t inside, uint32_t *out)
+{
+	if (count == 0) {
+		*out = inside;
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (inside < map[i].inside || inside - map[i].inside >= map[i].count)
+			continue;
+		*out = map[i].outside + (inside - map[i].inside);
+		return 0;
+	}
+	return -ERANGE;
+}
+
+bool
+lp_ns_sysctl_allowed(const char *name, uint32_t made)
+{
+	static const struct {
+		const char *name;	/* a final dot means everything below */
+		enum lp_ns ns;
+	} rows[] = {
+		{ "net.",		LP_NS_NET },
+		{ "kernel.msgmax",	LP_NS_IPC },
+		{ "kernel.msgmnb",	LP_NS_IPC },
+		{ "kernel.msgmni",	LP_NS_IPC },
+		{ "kernel.sem",		LP_NS_IPC },
+		{ "kernel.shmall",	LP_NS_IPC },
+		{ "kernel.shmmax",	LP_NS_IPC },
+		{ "kernel.shmmni",	LP_NS_IPC },
+		{ "kernel.shm_rmid_forced", LP_NS_IPC },
+		{ "fs.mqueue.",		LP_NS_IPC },
+		{ "kernel.domainname",	LP_NS_UTS },
+		{ "kernel.hostname",	LP_NS_UTS },
+	};
+	char dotted[SYSCTL_PATH];
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= sizeof(dotted) || strstr(name, "..") || strstr(name, "//") || name[0] == '/' || name[0] == '.')
+		return false;
+	for (size_t i = 0; i <= len; i++)
+		dotted[i] = name[i] == '/' ? '.' : name[i];
+	for (size_t i = 0; i < lp_count(rows); i++) {
+		size_t row = strlen(rows[i].name);
+		bool below = rows[i].name[row - 1] == '.';
+
+		if ((below ? strncmp(dotted, rows[i].name, row) : strcmp(dotted, rows[i].name)) == 0)
+			return (made & LP_NS_BIT(rows[i].ns)) != 0;
+	}
+	return false;
+}
+
+/* ---- the helper ---- */
+
+struct helper_note {
+	struct lp_err err;	/* code 0: done */
+};
+
+int
+lp_ns_write_sysctls(int proc_fd, const struct lp_sysctl *sysctls, size_t count, uint32_t made, struct lp_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		char path[SYSCTL_PATH + 4];
+		int rc;
+
+		if (!lp_ns_sysctl_allowed(sysctls[i].name, made))
+			return lp_err_say(err, -EPERM, "sysctl %s is not one of the container's own namespaces", sysctls[i].name);
+		(void)snprintf(path, sizeof(path), "sys/%s", sysctls[i].name);
+		for (char *c = path; *c; c++)
+			*c = *c == '.' ? '/' : *c;
+		rc = lp_path_put(proc_fd, path, sysctls[i].value, err);
+		if (rc < 0)
+			return lp_err_wrap(err, "sysctl %s", sysctls[i].name);
+	}
+	return 0;
+}
+
+static int
+helper_work(const struct lp_ns_config *config, int proc_fd, struct lp_err *err)
+{
+	if (config->hostname && sethostname(config->hostname, strlen(config->hostname)) < 0)
+		return lp_err_set(err, -errno, "host name %s", config->hostname);
+	if (config->domainname && setdomainname(config->domainname, strlen(config->domainname)) < 0)
+		return lp_err_set(err, -errno, "domain name %s", config->domainname);
+	return lp_ns_write_sysctls(proc_fd, config->sysctls, config->sysctl_count, config->make, err);
+}
+
+static void __attribute__((noreturn))
+helper_main(const struct lp_ns_config *config, int sock, int proc_fd)
+{
+	struct helper_note note = { .err = { 0 } };
+	char go;
+
+	/* Either the parent's word that the maps are written, or its end. */
+	if (recv(sock, &go, 1, 0) == 1) {
+		/* Files of /proc/sys belong to the namespace's root, which the maps have just given us. */
+		if ((config->make & LP_NS_BIT(LP_NS_USER)) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+			(void)lp_err_set(&note.err, -errno, "become root of the new user namespace");
+		else
+			(void)helper_work(config, proc_fd, &note.err);
+		(void)send(sock, &note, sizeof(note), MSG_NOSIGNAL);	/* nobody listens: the parent is gone */
+		(void)recv(sock, &go, 1, 0);	/* until the parent has opened our namespaces */
+	}
+	_exit(0);
+}
+
+static int
+write_map(int proc_fd, pid_t pid, const char *file, const struct lp_idmap *map, size_t count, struct lp_err *err)
+{
+	char path[PID_TEXT + 16], text[MAP_TEXT];
+	size_t len = 0;
+
+	if (count == 0 || count > LP_IDMAP_MAX)
+		return lp_err_say(err, -EINVAL, "a user namespace needs 1 to %d lines in its %s", LP_IDMAP_MAX, file);
+	for (size_t i = 0; i < count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", map[i].inside,
+		    map[i].outside, map[i].count);
+	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+	if (lp_path_put(proc_fd, path, text, err) < 0)
+		return lp_err_wrap(err, "%s", file);
+	return 0;
+}
+
+static int
+open_all(int proc_fd, pid_t pid, uint32_t which, struct lp_ns_set *out, struct lp_err *err)
+{
+	for (int i = 0; i < LP_NS_COUNT; i++) {
+		char path[PID_TEXT + 16];
+
+		if (!(which & LP_NS_BIT(i)))
+			continue;
+		(void)snprintf(path, sizeof(path), "%d/ns/%s", (int)pid, kinds[i].name);
+		/* A magic link by nature; proc_fd is our own procfs, so what it names is the kernel's. */
+		out->fds[i] = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+		if (out->fds[i] < 0)
+			return lp_err_set(err, -errno, "open %s namespace", kinds[i].name);
+	}
+	return 0;
+}
+
+static int
+helper_result(int sock, struct lp_err *err)
+{
+	struct helper_note note;
+	ssize_t len;
+
+	if (send(sock, "g", 1, MSG_NOSIGNAL) != 1)
+		return lp_err_set(err, -errno, "tell the namespace helper to go on");
+	do {
+		len = recv(sock, &note, sizeof(note), 0);
+	} while (len < 0 && errno == EINTR);
+	if (len != (ssize_t)sizeof(note))
+		return lp_err_say(err, -ECHILD, "the namespace helper died");
+	if (note.err.code) {
+		if (err)
+			*err = note.err;
+		return note.err.code;
+	}
+	return 0;
+}
+
+static int
+drive_helper(const struct lp_ns_config *config, pid_t pid, int sock, int proc_fd, struct lp_ns_set *set, struct lp_err *err)
+{
+	int rc;
+
+	if (config->make & LP_NS_BIT(LP_NS_USER)) {
+		rc = write_map(proc_fd, pid, "uid_map", config->uids, config->uid_count, err);
+		if (rc == 0)
+			rc = write_map(proc_fd, pid, "gid_map", config->gids, config->gid_count, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = helper_result(sock, err);
+	return rc < 0 ? rc : open_all(proc_fd, pid, config->make, set, err);
+}
+
+int
+lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_err *err)
+{
+	const uint32_t allowed = LP_NS_BIT(LP_NS_USER) | LP_NS_BIT(LP_NS_NET) | LP_NS_BIT(LP_NS_IPC) | LP_NS_BIT(LP_NS_UTS);
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	lp_auto_fd int ours = -1, theirs = -1, proc_fd = -1;
+	struct lp_ns_set set;
+	int pair[2], rc;
+	pid_t pid;
+
+	if (config->make & ~allowed)
+		return lp_err_say(err, -EINVAL, "only user, net, ipc and uts namespaces are made together");
+	for (int i = 0; i < LP_NS_COUNT; i++)
+		args.flags |= config->make & LP_NS_BIT(i) ? (uint64_t)(unsigned)kinds[i].flag : 0;
+	rc = lp_mount_proc(&proc_fd, err);
+	if (rc < 0)
+		return rc;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return lp_err_set(err, -errno, "socket pair");
+	ours = pair[0];
+	theirs = pair[1];
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return lp_err_set(err, -errno, "clone into new namespaces");
+	if (pid == 0) {
+		(void)close(pair[0]);	/* so that the parent's end is seen */
+		helper_main(config, pair[1], proc_fd);
+	}
+	lp_close(&theirs);
+	lp_ns_set_init(&set);
+	rc = drive_helper(config, pid, ours, proc_fd, &set, err);
+	lp_close(&ours);	/* lets the helper go */
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	if (rc < 0) {
+		lp_ns_set_fini(&set);
+		return rc;
+	}
+	*out = set;
+	return 0;
+}
+
+/* The pid a pidfd stands for, from our own fdinfo. -ESRCH when it is gone. */
+static int
+pid_of(int proc_fd, int pidfd, pid_t *out, struct lp_err *err)
+{
+	char path[PID_TEXT + 24];
+	struct lp_buf text;
+	const char *line;
+	int rc, pid = 0;
+
+	(void)snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)getpid(), pidfd);
+	lp_buf_init(&text, 4096);
+	rc = lp_path_read(proc_fd, path, &text, err);
+	line = rc < 0 ? NULL : strstr(lp_buf_text(&text), "\nPid:");
+	if (rc == 0 && (!line || sscanf(line, "\nPid: %d", &pid) != 1 || pid <= 0))
+		rc = lp_err_set(err, -ESRCH, "process behind a pidfd");
+	lp_buf_fini(&text);
+	*out = pid;
+	return rc < 0 ? rc : 0;
+}
+
+int
+lp_ns_open(int pidfd, uint32_t which, struct lp_ns_set *out, struct lp_err *err)
+{
+	lp_auto_fd int proc_fd = -1;
+	struct lp_ns_set set;
+	pid_t pid;
+	int rc = lp_mount_proc(&proc_fd, err);
+
+	if (rc == 0)
+		rc = pid_of(proc_fd, pidfd, &pid, err);
+	if (rc < 0)
+		return rc;
+	lp_ns_set_init(&set);
+	rc = open_all(proc_fd, pid, which, &set, err);
+	/* Still the same process? Then the descriptors are its. */
+	if (rc == 0 && syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
+		rc = lp_err_set(err, -errno, "process ended while its namespaces were opened");
+	if (rc < 0) {
+		lp_ns_set_fini(&set);
+		return rc;
+	}
+	*out = set;
+	return 0;
+}

@@ -1,0 +1,364 @@
+#include "runtime/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+#include "runtime/caps.h"
+#include "runtime/handoff.h"
+#include "runtime/seccomp.h"
+
+enum { PATH_BYTES = 4096, PROC_PATH = 48, FIRST_SPARE_FD = 3 };
+
+/* ---- a clean start ---- */
+
+int
+lp_process_reset(struct lp_err *err)
+{
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	/* Nobody in the container may look into us while we are on our way. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return lp_err_set(err, -errno, "become undumpable");
+	for (int signal = 1; signal < NSIG; signal++)
+		(void)sigaction(signal, &usual, NULL);	/* SIGKILL, SIGSTOP and libc's own refuse, rightly */
+	(void)sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return lp_err_set(err, -errno, "unblock signals");
+	if (setsid() < 0)
+		return lp_err_set(err, -errno, "new session");
+	(void)umask(0);
+	return 0;
+}
+
+int
+lp_process_as_root(const struct lp_idmap *uids, size_t uid_count, const struct lp_idmap *gids, size_t gid_count, struct lp_err *err)
+{
+	uint32_t uid, gid;
+
+	if (lp_ns_map(uids, uid_count, 0, &uid) < 0 || lp_ns_map(gids, gid_count, 0, &gid) < 0)
+		return lp_err_say(err, -ERANGE, "the id map has no root");
+	(void)setfsgid(gid);	/* these two report the id before, never a failure: ask again */
+	(void)setfsuid(uid);
+	if (setfsgid(gid) != (int)gid || setfsuid(uid) != (int)uid)
+		return lp_err_say(err, -EPERM, "could not take file system ids %u:%u", uid, gid);
+	return lp_caps_raise(err);
+}
+
+/* ---- limits ---- */
+
+static void
+note(const struct lp_process_start *start, const struct lp_err *words)
+{
+	(void)lp_handoff_send(start->sock, LP_HANDOFF_NOTE, words, -1, NULL);	/* the owner is gone: nobody to tell */
+}
+
+static int
+set_oom(const struct lp_process_start *start, int proc_fd, struct lp_err *err)
+{
+	char path[PROC_PATH], text[16];
+	struct lp_err words = { 0 };
+	int rc;
+
+	if (!start->config->oom_score_set)
+		return 0;
+	(void)snprintf(path, sizeof(path), "%d/oom_score_adj", (int)getpid());
+	(void)snprintf(text, sizeof(text), "%d", (int)start->config->oom_score_adj);
+	rc = lp_path_put(proc_fd, path, text, &words);
+	if (rc == -EACCES) {	/* lowering it takes CAP_SYS_RESOURCE, which a restricted owner lacks */
+		(void)lp_err_say(&words, rc, "oom_score_adj %s not set: no CAP_SYS_RESOURCE", text);
+		note(start, &words);
+		return 0;
+	}
+	if (rc < 0 && err)
+		*err = words;
+	return rc;
+}
+
+int
+lp_process_limits(const struct lp_process_start *start, int proc_fd, struct lp_err *err)
+{
+	const struct lp_process_config *config = start->config;
+
+	for (size_t i = 0; i < config->rlimit_count; i++) {
+		const struct lp_rlimit *limit = &config->rlimits[i];
+		struct rlimit value = { .rlim_cur = (rlim_t)limit->soft, .rlim_max = (rlim_t)limit->hard };
+
+		if (setrlimit((unsigned)limit->resource, &value) < 0)
+			return lp_err_set(err, -errno, "rlimit %d", limit->resource);
+	}
+	return set_oom(start, proc_fd, err);
+}
+
+/* ---- streams ---- */
+
+/*
+ * A pipe belongs to whoever made it; a container whose user is not root could not reopen /dev/stdout (nginx and many others
+ * do). A terminal likewise.
+ */
+static void
+own_stream(int fd, uint32_t uid)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_uid != uid && (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
+		(void)fchown(fd, uid, (gid_t)-1);	/* without it the stream still works, only reopening does not */
+}
+
+static int
+set_streams(const struct lp_process_start *start, uint32_t uid, struct lp_err *err)
+{
+	int fds[3];
+
+	/* Out of the way first: the descriptors may be 0, 1, 2 in another order. */
+	for (int i = 0; i < 3; i++) {
+		int from = start->slave >= 0 ? start->slave : start->config->stdio[i];
+
+		fds[i] = fcntl(from >= 0 ? from : start->null_fd, F_DUPFD_CLOEXEC, FIRST_SPARE_FD);
+		if (fds[i] < 0)
+			return lp_err_set(err, -errno, "standard stream %d", i);
+	}
+	for (int i = 0; i < 3; i++) {
+		if (dup2(fds[i], i) < 0)
+			return lp_err_set(err, -errno, "standard stream %d", i);
+		own_stream(i, uid);
+		(void)close(fds[i]);	/* a copy */
+	}
+	if (start->slave >= 0 && ioctl(0, TIOCSCTTY, 0) < 0)
+		return lp_err_set(err, -errno, "controlling terminal");
+	return 0;
+}
+
+/* ---- rights ---- */
+
+static int
+go_home(const struct lp_process_config *config, struct lp_err *err)
+{
+	const char *cwd = config->cwd && config->cwd[0] ? config->cwd : "/";
+	char got[PATH_BYTES];
+
+	if (cwd[0] != '/')
+		return lp_err_say(err, -EINVAL, "working directory %s is not absolute", cwd);
+	if (chdir(cwd) < 0)
+		return lp_err_set(err, -errno, "chdir to cwd (\"%s\") set in config", cwd);
+	/* A directory outside our root has no absolute name (CVE-2024-21626). */
+	if (syscall(SYS_getcwd, got, sizeof(got)) < 0 || got[0] != '/')
+		return lp_err_say(err, -EXDEV, "working directory %s is outside of the container", cwd);
+	return 0;
+}
+
+static int
+enter_user(const struct lp_process_start *start, struct lp_err *err)
+{
+	if (start->userns_fd < 0)
+		return 0;
+	if (setns(start->userns_fd, CLONE_NEWUSER) < 0)
+		return lp_err_set(err, -errno, "enter the user namespace");
+	/* Every mount made so far is locked in the copy: it can be covered, never taken off or made writable. */
+	if (start->own_mounts && (start->config->caps.bounding & (UINT64_C(1) << CAP_SYS_ADMIN)) && unshare(CLONE_NEWNS) < 0)
+		return lp_err_set(err, -errno, "own mount namespace");
+	return 0;
+}
+
+/* LP_CAP_ALL means all that there are to give; a named one that we lack is an error at capset. */
+static void
+settle_caps(const struct lp_process_start *start, struct lp_caps *caps)
+{
+	const uint64_t ceiling = lp_caps_ceiling(), known = lp_caps_known();
+	struct lp_err words;
+
+	*caps = start->config->caps;
+	if (caps->bounding != LP_CAP_ALL)
+		return;
+	caps->bounding = ceiling;
+	caps->permitted &= ceiling;
+	caps->effective &= ceiling;
+	caps->inheritable &= ceiling;
+	caps->ambient &= ceiling;
+	if (ceiling != known) {
+		(void)lp_err_say(&words, -EPERM, "capabilities %#llx are not ours to give", (unsigned long long)(known & ~ceiling));
+		note(start, &words);
+	}
+}
+
+static int
+set_ids(const struct lp_process_config *config, struct lp_err *err)
+{
+	if (syscall(SYS_setgroups, config->group_count, config->groups) < 0)
+		return lp_err_set(err, -errno, "set %zu groups", config->group_count);
+	if (setresgid(config->gid, config->gid, config->gid) < 0)
+		return lp_err_set(err, -errno, "set group id %u", config->gid);
+	if (setresuid(config->uid, config->uid, config->uid) < 0)
+		return lp_err_set(err, -errno, "set user id %u", config->uid);
+	return 0;
+}
+
+static int
+verify(const struct lp_process_config *config, const struct lp_caps *caps, struct lp_err *err)
+{
+	uid_t uid[3];
+	gid_t gid[3];
+
+	if (getresuid(&uid[0], &uid[1], &uid[2]) < 0 || getresgid(&gid[0], &gid[1], &gid[2]) < 0)
+		return lp_err_set(err, -errno, "read ids back");
+	for (int i = 0; i < 3; i++)
+		if (uid[i] != config->uid || gid[i] != config->gid)
+			return lp_err_say(err, -EPERM, "ids are not what was set: %u:%u", uid[i], gid[i]);
+	if (getgroups(0, NULL) != (int)config->group_count)
+		return lp_err_say(err, -EPERM, "groups are not what was set");
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != (int)config->no_new_privs)
+		return lp_err_say(err, -EPERM, "no_new_privs is not what was set");
+	return lp_caps_verify(caps, err);
+}
+
+static int
+drop(const struct lp_process_start *start, const struct lp_caps *caps, struct lp_err *err)
+{
+	const struct lp_process_config *config = start->config;
+	int rc = lp_caps_bound(caps->bounding, err);
+
+	if (rc < 0)
+		return rc;
+	if (config->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return lp_err_set(err, -errno, "no_new_privs");
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return lp_err_set(err, -errno, "keep capabilities across the change of user");
+	rc = set_ids(config, err);
+	/* Without no_new_privs a filter needs CAP_SYS_ADMIN: then it is loaded just before that goes. */
+	if (rc == 0 && !config->no_new_privs) {
+		rc = lp_caps_raise(err);
+		if (rc == 0)
+			rc = lp_seccomp_load(start->seccomp, start->seccomp_bytes, err);
+	}
+	if (rc == 0)
+		rc = lp_caps_apply(caps, err);
+	if (rc == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		rc = lp_err_set(err, -errno, "no longer keep capabilities");
+	return rc < 0 ? rc : verify(config, caps, err);
+}
+
+int
+lp_process_become(const struct lp_process_start *start, struct lp_err *err)
+{
+	const struct lp_process_config *config = start->config;
+	struct lp_caps caps;
+	uint32_t uid;
+	int rc;
+
+	if (lp_ns_map(start->uids, start->uid_count, config->uid, &uid) < 0)
+		return lp_err_say(err, -ERANGE, "user id %u is not mapped in the container's user namespace", config->uid);
+	rc = set_streams(start, uid, err);
+	if (rc == 0)
+		rc = go_home(config, err);
+	if (rc < 0)
+		return rc;
+	/* A keyring of its own; kernels without keys have none to share. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM && errno != EDQUOT)
+		return lp_err_set(err, -errno, "session keyring");
+	rc = enter_user(start, err);
+	if (rc < 0)
+		return rc;
+	settle_caps(start, &caps);
+	rc = drop(start, &caps, err);
+	if (rc < 0)
+		return rc;
+	(void)umask(config->umask ? config->umask & 0777 : 022);
+	if (config->no_new_privs)
+		rc = lp_seccomp_load(start->seccomp, start->seccomp_bytes, err);
+	if (rc < 0)
+		return rc;
+	/* The last act: nothing of the owner's crosses execve. */
+	if (close_range(FIRST_SPARE_FD, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return lp_err_set(err, -errno, "close what is open at execve");
+	return 0;
+}
+
+/* ---- the program ---- */
+
+static const char *
+value_of(const char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; env && *env; env++)
+		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+			return *env + len + 1;
+	return NULL;
+}
+
+static int
+say_exec(struct lp_err *err, int code, const char *name, bool searched)
+{
+	switch (code) {
+	case ENOENT:
+	case ENOTDIR:
+		if (searched)
+			return lp_err_say(err, -ENOENT, "exec: \"%.150s\": executable file not found in $PATH", name);
+		return lp_err_say(err, -ENOENT, "exec: \"%.150s\": stat %.60s: no such file or directory", name, name);
+	case EACCES:
+	case EISDIR:
+	case EPERM:
+		return lp_err_say(err, -EACCES, "exec: \"%.150s\": permission denied", name);
+	case ENOEXEC:
+		return lp_err_say(err, -ENOEXEC, "exec: \"%.150s\": exec format error", name);
+	default:
+		return lp_err_set(err, -code, "exec: \"%.150s\"", name);
+	}
+}
+
+/* A directory answers EACCES like a file without x; only a file that exists ends the search with "permission denied". */
+static bool
+is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int
+lp_process_exec(const struct lp_process_config *config, struct lp_err *err)
+{
+	static const char *const nothing[] = { NULL };
+	const char *const *env = config->env ? config->env : nothing;
+	const char *name = config->args[0], *path = value_of(env, "PATH");
+	char full[PATH_BYTES];
+	int code = ENOENT;
+
+	if (!name[0])
+		return say_exec(err, ENOENT, name, true);
+	if (strchr(name, '/')) {
+		(void)execve(name, (char *const *)(uintptr_t)config->args, (char *const *)(uintptr_t)env);
+		return say_exec(err, errno, name, false);
+	}
+	for (const char *dir = path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; dir;) {
+		size_t len = strcspn(dir, ":");
+		/* An empty part would mean the working directory, which no image should decide. */
+		int need = len == 0 || dir[0] != '/' ? -1 : snprintf(full, sizeof(full), "%.*s/%s", (int)len, dir, name);
+
+		if (need > 0 && (size_t)need < sizeof(full)) {
+			(void)execve(full, (char *const *)(uintptr_t)config->args, (char *const *)(uintptr_t)env);
+			if (errno == EACCES && is_file(full))
+				code = EACCES;
+			else if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+				return say_exec(err, errno, name, true);
+		}
+		dir = dir[len] ? dir + len + 1 : NULL;
+	}
+	return say_exec(err, code, name, true);
+}

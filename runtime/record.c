@@ -1,0 +1,82 @@
+#include "runtime/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+#include "runtime/mount.h"
+
+int
+lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err)
+{
+	lp_auto_fd int proc_fd = -1;
+	lp_auto_buf struct lp_buf text;
+	char path[32];
+	const char *after;
+	uint64_t ticks;
+	int rc;
+
+	lp_buf_init(&text, 4096);
+	(void)snprintf(path, sizeof(path), "%d/stat", (int)pid);
+	rc = lp_mount_proc(&proc_fd, err);
+	if (rc == 0)
+		rc = lp_path_read(proc_fd, path, &text, err);
+	if (rc == -ENOENT || rc == -ESRCH)
+		return lp_err_say(err, -ESRCH, "process %d is gone", (int)pid);
+	if (rc < 0)
+		return rc;
+	/* The command in parentheses may hold anything: count from the last one. */
+	after = strrchr(lp_buf_text(&text), ')');
+	if (!after || sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64, &ticks) != 1)
+		return lp_err_say(err, -EBADMSG, "/proc/%s is not of the known form", path);
+	*out = ticks;
+	return 0;
+}
+
+int
+lp_record_boot_id(char out[static 40], struct lp_err *err)
+{
+	lp_auto_fd int proc_fd = -1;
+	lp_auto_buf struct lp_buf text;
+	int rc;
+
+	lp_buf_init(&text, 64);
+	rc = lp_mount_proc(&proc_fd, err);
+	if (rc == 0)
+		rc = lp_path_read(proc_fd, "sys/kernel/random/boot_id", &text, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(out, 40, "%.*s", (int)strcspn(lp_buf_text(&text), "\n"), lp_buf_text(&text));
+	return 0;
+}
+
+int
+lp_record_find(const struct lp_container_record *record, int *out_pidfd, struct lp_err *err)
+{
+	lp_auto_fd int pidfd = -1;
+	char boot[40];
+	uint64_t ticks;
+	int rc = lp_record_boot_id(boot, err);
+
+	if (rc < 0)
+		return rc;
+	if (record->pid <= 0 || strcmp(boot, record->boot_id) != 0)
+		return lp_err_say(err, -ESRCH, "the process of container %s belonged to an earlier boot", record->id);
+	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)record->pid, 0);
+	if (pidfd < 0)
+		return lp_err_set(err, -errno, "process %d of container %s", (int)record->pid, record->id);
+	/* The pidfd pins the number: what stat says now is about the same process. */
+	rc = lp_record_start_ticks(record->pid, &ticks, err);
+	if (rc < 0)
+		return rc;
+	if (ticks != record->start_ticks)
+		return lp_err_say(err, -ESRCH, "process %d is not container %s any more", (int)record->pid, record->id);
+	*out_pidfd = lp_take_fd(&pidfd);
+	return 0;
+}
