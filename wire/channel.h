@@ -28,6 +28,12 @@ struct lp_channel_ops {
 	void (*closed)(struct lp_channel *channel, const struct lp_err *why, int64_t now_ms);
 };
 
+/* How many steps of handshakes a turn of the loop may take (a turn being a millisecond at least). */
+struct lp_channel_budget {
+	int per_turn, left;
+	int64_t turn_ms;
+};
+
 struct lp_channel_opts {
 	struct lp_tls_config *tls;	/* NULL: plain */
 	const char *name;		/* TLS client: expected name (copied) */
@@ -35,7 +41,7 @@ struct lp_channel_opts {
 	bool connecting;		/* connect() is under way */
 	size_t queue_max;		/* 0: 4 MiB */
 	int64_t handshake_ms;		/* 0: 10 s, connecting included */
-	int *budget;			/* weak; handshake steps left in this turn; NULL: unlimited */
+	struct lp_channel_budget *budget;	/* weak, shared by many; NULL: unlimited */
 };
 
 /* Takes fd (non-blocking, close-on-exec), also when it fails. Callbacks come from the loop, never from inside this call. */

@@ -4,7 +4,8 @@
  * Shape   header names are lower case; path and query are kept as sent (percent-encoded), without '?'
  * Server  a call is one request and its answer. The handler answers at once, later, or piece by piece, and sets the
  *         call's hooks if it wants to know more. on_gone is the last hook and comes exactly once for every call that
- *         reached handle(): after the answer has left or the peer has gone. The call must not be touched afterwards.
+ *         reached handle(): when the whole answer has been handed to the connection, or the peer has gone. It comes from the
+ *         loop, never from inside a function below. The call must not be touched afterwards.
  * Limits  request heads and collected bodies by the server's options; an answer's queue by out_max (4 MiB + whole replies)
  */
 #ifndef LP_WIRE_HTTP_H
