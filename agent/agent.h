@@ -1,0 +1,109 @@
+/*
+ * agent/agent.h - everything the agent knows; its start-up order and shutdown.
+ *
+ * Start   directories, identity, node facts, images, revision from disk, living keepers adopted, network put in order,
+ *         pods looked at; only then the link to the manager. Nothing before the link needs a network (DESIGN.md promise 1)
+ * Writes  node/revision when it changes, pods/<uid>/final when a pod has ended, node/identity on renewal; nothing by a timer
+ * Stop    SIGTERM: the pods stay, unless it runs with --keep-pods=false
+ */
+#ifndef LP_AGENT_AGENT_H
+#define LP_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/identity.h"
+#include "agent/instance.h"
+#include "agent/node.h"
+#include "agent/revision.h"
+#include "base/child.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "images/images.h"
+#include "keeper/control.h"
+#include "netbridge/netbridge.h"
+#include "wire/cert.h"
+
+struct lp_uplink;
+struct lp_console;
+struct lp_resolver;
+struct lp_pod;
+
+/* An event of a pod or the node, until the manager has it. At most LP_AGENT_EVENTS wait; the oldest goes first. */
+#define LP_AGENT_EVENTS 256
+
+struct lp_agent {
+	struct lp_instance instance;	/* names and directories */
+	struct lp_loop *loop;
+	struct lp_identity identity;	/* name "" fields NULL when standalone */
+	const char *name;		/* of the node */
+	bool standalone;
+	bool keep_pods;
+	bool leaving;			/* the pods are being taken down */
+	int64_t started_ms;		/* wall time */
+
+	int data_fd, node_fd, pods_fd;	/* DATA, DATA/node, DATA/pods */
+	int run_fd, run_pods_fd, run_logs_fd;
+	int cgroup_fd;			/* -1: no cgroup v2 here */
+	int exe_fd;			/* for keepers */
+	char *data_path, *layers_path;	/* absolute */
+
+	struct lp_node node;
+	struct lp_images *images;
+	struct lp_netbridge *net;	/* NULL until a pod range is known */
+	struct lp_cert_key *fleet_key;	/* NULL when standalone */
+	struct lp_revision revision;	/* what is applied */
+	struct lp_revision incoming;	/* what is being stored */
+	struct lp_child storing;
+	struct lp_json *peers;		/* last `peers` line, in peers_arena; NULL none */
+	struct lp_arena peers_arena;
+
+	struct lp_map pods;		/* uid -> struct lp_pod */
+	struct lp_buf seccomp;		/* the default filter for pods in user namespaces */
+	uint64_t seccomp_caps;
+	uint32_t dns_addr;
+	char *host_resolv;		/* host's resolv.conf without loopback resolvers */
+
+	struct lp_uplink *uplink;	/* NULL when standalone */
+	struct lp_console *console;
+	struct lp_resolver *resolver;
+
+	struct lp_defer network_defer;	/* services, DNS and peers again */
+	struct lp_defer report_defer;
+	struct lp_watch images_watch;
+	int inotify_fd;
+	struct lp_timer leave_timer;
+};
+
+struct lp_agent_config {
+	struct lp_instance_config instance;
+	const char *manifests;		/* standalone: directory */
+	const char *node_name;		/* standalone, or NULL: what was joined as */
+	const char *pod_cidr, *service_cidr;	/* standalone; else the revision says */
+	bool standalone, keep_pods;
+};
+
+/* The command `limpet agent`. Returns the exit status. */
+int lp_agent_main(int argc, char **argv);
+
+/* Take everything of an instance down: its pods with their grace period, network, cgroups, run directory. Works with no agent alive. */
+int lp_agent_down(const struct lp_instance_config *config, struct lp_err *err);
+
+/* ---- for the other files of this folder */
+
+/* A revision was applied or a pod changed what services see: look again at the end of this turn. */
+void lp_agent_network_changed(struct lp_agent *agent);
+/* Something the manager should know changed. */
+void lp_agent_report_changed(struct lp_agent *agent);
+
+/* An event of a pod ("Normal"/"Warning", reason, words). */
+void lp_agent_event(struct lp_agent *agent, const struct lp_pod *pod, const char *type, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* A revision line of the link: verified, stored in a child, then applied. */
+int lp_agent_take_revision(struct lp_agent *agent, const struct lp_json *line, struct lp_err *err);
+void lp_agent_take_peers(struct lp_agent *agent, const struct lp_json *line);
+
+#endif
