@@ -43,6 +43,8 @@ grow(struct lp_arena *arena, size_t need)
 		size = LARGEST_BLOCK;
 	if (size < need)
 		size = need;
+	if (size > SIZE_MAX - sizeof(*block))
+		return NULL;
 	block = lp_seam.grow(NULL, sizeof(*block) + size);
 	if (!block)
 		return NULL;

@@ -132,6 +132,11 @@ lp_clock_parse(const char *text, int64_t *out_ms)
 	if (*at)
 		return -EINVAL;
 	tm = (struct tm){ .tm_year = y - 1900, .tm_mon = mo - 1, .tm_mday = d, .tm_hour = h, .tm_min = mi, .tm_sec = s };
-	*out_ms = ((int64_t)timegm(&tm) - sign * (oh * 3600 + om * 60)) * 1000 + ms;
+
+	int64_t seconds = timegm(&tm);
+
+	if (tm.tm_mday != d && s < 60)
+		return -EINVAL;		/* the 30th of February became a day in March */
+	*out_ms = (seconds - sign * (oh * 3600 + om * 60)) * 1000 + ms;
 	return 0;
 }
