@@ -39,6 +39,8 @@ check_host(const char *text, size_t len)
 
 		if (!is_alnum(c) && !(c >= 'A' && c <= 'Z') && c != '.' && c != '-' && c != ':' && c != '[' && c != ']')
 			return false;
+		if (c == '.' && (i + 1 == len || text[i + 1] == '.' || text[i + 1] == ':'))
+			return false;
 	}
 	return text[0] != '.' && text[0] != '-' && text[0] != ':' && text[len - 1] != ':';
 }

@@ -39,7 +39,7 @@ TEST(references_become_what_docker_makes_of_them)
 TEST(what_is_no_reference_is_refused)
 {
 	static const char *const wrong[] = { "", "Nginx", "nginx:", "nginx:a b", "/nginx", "nginx/", "a//b", "a..b", "a___b", "-a", "a-",
-		"nginx@sha256:12", "nginx@md5:" HEX, "nginx:-x", ":x", "@sha256:" HEX, "http://x/y", "a\nb", "../x", "x/../y" };
+		"nginx@sha256:12", "nginx@md5:" HEX, "nginx:-x", ":x", "@sha256:" HEX, "http://x/y", "a\nb", "../x", "x/../y", "a..b/c", "a./c", "a.:1/c" };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		CHECK_STR(normal(wrong[i]), "refused");
