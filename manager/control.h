@@ -103,6 +103,7 @@ void lp_nodes_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_namespaces_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_podgc_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_services_control(const struct lp_look *look, struct lp_writes *writes);
+void lp_events_control(const struct lp_look *look, struct lp_writes *writes);		/* forgets old events */
 
 /* ---- glue */
 
@@ -119,6 +120,9 @@ struct lp_control;
 
 int lp_control_new(struct lp_manager *manager, struct lp_control **out, struct lp_err *err);
 void lp_control_free(struct lp_control *control);
+
+/* Is a look due, or are writes of one under way? (Tests wait for rest.) */
+bool lp_control_busy(const struct lp_control *control);
 
 /* Something outside the objects changed (a node was heard again or fell silent): look again at the end of this turn. */
 void lp_control_look(struct lp_control *control);

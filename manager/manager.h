@@ -32,6 +32,9 @@ struct lp_manager {
 	struct lp_sign *sign;
 	/* Whose bearer token is it? Set by sign.c; NULL: none is accepted. 0, or -EACCES. Strings live in the arena. */
 	int (*bearer)(struct lp_sign *sign, const char *token, struct lp_arena *arena, struct lp_user *out);
+	/* When was a node last heard? Set by link.c; NULL: never. Boot-time ms, -1 not since the start. */
+	int64_t (*seen_ms)(void *arg, const char *node);
+	void *seen_arg;
 	struct lp_links *links;
 	struct lp_tunnels *tunnels;
 	struct lp_settings settings;

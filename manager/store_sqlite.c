@@ -72,7 +72,8 @@ struct sqlite_store {
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t wake;
 	struct lp_list queue, finished;
-	bool stopping;
+	bool stopping;			/* the thread ends when the queue is empty */
+	bool closed;			/* the thread has ended: what is submitted now is refused */
 };
 
 static struct sqlite_store *
@@ -337,17 +338,17 @@ thread_main(void *arg)
 static void
 deliver(struct sqlite_store *store, int64_t now_ms)
 {
-	struct lp_list finished;
+	for (;;) {
+		struct lp_list *link;
 
-	lp_list_init(&finished);
-	pthread_mutex_lock(&store->lock);
-	move_all(&store->finished, &finished);
-	pthread_mutex_unlock(&store->lock);
-	for (struct lp_list *link; (link = lp_list_first(&finished)) != NULL;) {
-		struct lp_store_write *write = lp_of(link, struct lp_store_write, link);
-
-		lp_list_remove(link);
-		write->done(write, now_ms);
+		pthread_mutex_lock(&store->lock);
+		link = lp_list_first(&store->finished);
+		if (link)
+			lp_list_remove(link);
+		pthread_mutex_unlock(&store->lock);
+		if (!link)
+			return;
+		lp_of(link, struct lp_store_write, link)->done(lp_of(link, struct lp_store_write, link), now_ms);
 	}
 }
 
@@ -387,8 +388,13 @@ submit(struct lp_store *base, struct lp_store_write *write)
 	write->revision = 0;
 	lp_err_clear(&write->err);
 	pthread_mutex_lock(&store->lock);
-	lp_list_append(&store->queue, &write->link);
-	pthread_cond_signal(&store->wake);
+	if (store->closed) {
+		write->rc = lp_err_say(&write->err, -ECANCELED, "store: closing");
+		lp_list_append(&store->finished, &write->link);
+	} else {
+		lp_list_append(&store->queue, &write->link);
+		pthread_cond_signal(&store->wake);
+	}
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -480,6 +486,7 @@ close_store(struct lp_store *base)
 		pthread_cond_signal(&store->wake);
 		pthread_mutex_unlock(&store->lock);
 		pthread_join(store->thread, NULL);
+		store->closed = true;
 		deliver(store, lp_seam.boot_ms());
 		if (!store->broken)
 			(void)set_meta(store, "clean", 1);	/* else the next start checks, which is safe */
