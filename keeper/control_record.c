@@ -391,12 +391,14 @@ static int
 read_record(struct lp_arena *arena, enum table table, const void *data, size_t len, void *out, const char *what, struct lp_err *err)
 {
 	const uint8_t *p = data;
+	int rc;
 
 	if (len < 4 || p[0] != 'L' || p[1] != 'P' || p[2] != 'K' || p[3] != '1')
 		return lp_err_say(err, -EBADMSG, "%s: not one of ours", what);
-	if (lp_flat_read(arena, tables, table, p + 4, len - 4, out, err) < 0)
-		return lp_err_wrap(err, "%s", what);
-	return 0;
+	rc = lp_flat_read(arena, tables, table, p + 4, len - 4, out, err);
+	if (rc < 0)
+		(void)lp_err_wrap(err, "%s", what);
+	return rc;
 }
 
 /* ---- the pod ---- */

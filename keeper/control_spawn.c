@@ -240,7 +240,8 @@ lp_control_spawn(struct lp_loop *loop, struct lp_control *control, const struct 
 		rc = lp_control_start(loop, control, fd, ops, owner, err);
 	if (rc < 0) {
 		(void)lp_path_remove(how->run_pods_fd, pod->uid, NULL);		/* the failure that counts is the first */
-		return lp_err_wrap(err, "pod %s/%s", pod->namespace, pod->name);
+		(void)lp_err_wrap(err, "pod %s/%s", pod->namespace, pod->name);
+		return rc;
 	}
 	(void)lp_take_fd(&fd);
 	control->keeper_pid = pid;
@@ -267,7 +268,9 @@ read_last(struct lp_arena *arena, int run_pods_fd, const char *uid, struct lp_co
 		rc = lp_state_read(dir, LP_CONTROL_STATE_FILE, LP_CONTROL_STATE_SCHEMA, &bytes, NULL, err);
 	if (!rc)
 		rc = lp_control_last_parse(arena, bytes.data, bytes.len, out_state, out_statuses, out_count, out_cgroup, err);
-	return rc < 0 ? lp_err_wrap(err, "pod %s", uid) : 0;
+	if (rc < 0)
+		(void)lp_err_wrap(err, "pod %s", uid);
+	return rc;
 }
 
 int
@@ -330,8 +333,10 @@ lp_control_cleanup(const struct lp_control_spawn *how, const char *uid, bool kee
 	rc = read_last(&arena, how->run_pods_fd, uid, &state, &statuses, &count, &cgroup, err);
 	if (!rc && cgroup && how->cgroup_root_fd >= 0)
 		rc = remove_cgroup(how->cgroup_root_fd, cgroup, err);
-	if (rc < 0 && rc != -ENOENT)		/* no state: it died before it made anything */
-		return lp_err_wrap(err, "clean up behind the keeper");
+	if (rc < 0 && rc != -ENOENT) {		/* no state: it died before it made anything */
+		(void)lp_err_wrap(err, "clean up behind the keeper");
+		return rc;
+	}
 	rc = lp_path_remove(how->run_pods_fd, uid, err);
 	if (!rc && !keep_logs && how->run_logs_fd >= 0)
 		rc = lp_path_remove(how->run_logs_fd, uid, err);

@@ -35,7 +35,7 @@ lp_logs_open(struct lp_logs *logs, int dir_fd, const char *container, uint64_t a
 	lp_control_log_name(container, attempt, false, name);
 	rc = lp_path_open(dir_fd, name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0640, &fd, err);
 	if (rc < 0)
-		return lp_err_wrap(err, "log");
+		return rc;
 	if (fstat(fd, &st) < 0)
 		return lp_err_set(err, -errno, "log %s", name);
 	*logs = (struct lp_logs){

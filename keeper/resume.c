@@ -51,11 +51,6 @@ struct saved_exec {
 	int32_t code, signal;
 };
 
-struct saved_remains {
-	const void *container;
-	size_t container_len;
-};
-
 struct saved {
 	const char *note;
 	int32_t inner, dir, cgroup, listen, agent;	/* descriptors */
@@ -70,11 +65,9 @@ struct saved {
 	size_t ward_count;
 	const struct saved_exec *execs;
 	size_t exec_count;
-	const struct saved_remains *remains;
-	size_t remains_count;
 };
 
-enum { T_SAVED, T_WARD, T_END, T_EXEC, T_REMAINS };
+enum { T_SAVED, T_WARD, T_END, T_EXEC };
 
 #define S struct saved
 static const struct lp_flat_field saved_fields[] = {
@@ -98,7 +91,6 @@ static const struct lp_flat_field saved_fields[] = {
 	LP_FLAT_STRING(18, S, error_text),
 	LP_FLAT_MANY(19, S, wards, ward_count, T_WARD),
 	LP_FLAT_MANY(20, S, execs, exec_count, T_EXEC),
-	LP_FLAT_MANY(21, S, remains, remains_count, T_REMAINS),
 	LP_FLAT_END
 };
 #undef S
@@ -157,11 +149,6 @@ static const struct lp_flat_field exec_fields[] = {
 };
 #undef S
 
-static const struct lp_flat_field remains_fields[] = {
-	LP_FLAT_BLOB(1, struct saved_remains, container, container_len),
-	LP_FLAT_END
-};
-
 static const struct lp_flat_field *
 tables(unsigned table)
 {
@@ -174,8 +161,6 @@ tables(unsigned table)
 		return end_fields;
 	case T_EXEC:
 		return exec_fields;
-	case T_REMAINS:
-		return remains_fields;
 	}
 	return NULL;
 }
@@ -254,14 +239,12 @@ list_count(const struct lp_list *list)
 }
 
 static int
-save_lists(struct lp_arena *arena, struct lp_keeper *keeper, struct saved *out, struct lp_err *err)
+save_execs(struct lp_arena *arena, struct lp_keeper *keeper, struct saved *out, struct lp_err *err)
 {
 	struct saved_exec *execs = lp_arena_alloc(arena, (list_count(&keeper->talk.execs) + 1) * sizeof(*execs));
-	struct saved_remains *remains = lp_arena_alloc(arena, (list_count(&keeper->remains) + 1) * sizeof(*remains));
-	int rc = 0;
 
-	if (!execs || !remains)
-		return lp_err_set(err, -ENOMEM, "lists");
+	if (!execs)
+		return lp_err_set(err, -ENOMEM, "execs");
 	lp_list_each(link, &keeper->talk.execs) {
 		const struct lp_talk_exec *exec = lp_of(link, struct lp_talk_exec, link);
 
@@ -270,17 +253,7 @@ save_lists(struct lp_arena *arena, struct lp_keeper *keeper, struct saved *out, 
 		execs[out->exec_count++] = (struct saved_exec){ exec->id, exec->process.pid, exec->process.pidfd + 1, exec->ended,
 		    exec->exit.code, exec->exit.signal };
 	}
-	lp_list_each(link, &keeper->remains) {
-		struct lp_ward_remains *one = lp_of(link, struct lp_ward_remains, link);
-
-		rc = save_container(arena, one->container, &remains[out->remains_count].container,
-		    &remains[out->remains_count].container_len, err);
-		if (rc < 0)
-			return rc;
-		out->remains_count++;
-	}
 	out->execs = execs;
-	out->remains = remains;
 	return 0;
 }
 
@@ -321,7 +294,7 @@ save(struct lp_arena *arena, struct lp_keeper *keeper, struct lp_buf *out, struc
 	for (size_t i = 0; i < keeper->pod.container_count && !rc; i++)
 		rc = save_ward(arena, &keeper->wards[i], &wards[i], err);
 	if (!rc)
-		rc = save_lists(arena, keeper, &saved, err);
+		rc = save_execs(arena, keeper, &saved, err);
 	if (rc < 0)
 		return rc;
 	(void)lp_flat_write(out, tables, T_SAVED, &saved);	/* sticky */
@@ -395,13 +368,10 @@ lp_resume_exec(struct lp_keeper *keeper, int exe_fd, struct lp_err *err)
 	char *const env[] = { NULL };
 	int rc, code;
 
-	lp_list_each(link, &keeper->remains) {		/* the next program starts these anew */
-		struct lp_ward_remains *one = lp_of(link, struct lp_ward_remains, link);
-
-		lp_child_cancel(&one->child);
-		lp_timer_stop(&one->again);
-	}
-	rc = exe_fd < 0 ? lp_container_exe_open(&own, err) : 0;
+	lp_ward_bury_now(keeper);
+	/* Our own program was started from a read-only mount of its own already (lp_container_exe_open). */
+	own = exe_fd < 0 ? open("/proc/self/exe", O_PATH | O_CLOEXEC) : -1;
+	rc = exe_fd < 0 && own < 0 ? lp_err_set(err, -errno, "our executable") : 0;
 	if (!rc)
 		rc = make_memory(keeper, &memory, err);
 	if (!rc && flag_all(keeper, memory, 0) < 0)
@@ -413,14 +383,6 @@ lp_resume_exec(struct lp_keeper *keeper, int exe_fd, struct lp_err *err)
 		code = -errno;
 		rc = lp_err_set(err, code, "execute the next program");
 		(void)flag_all(keeper, memory, FD_CLOEXEC);	/* they are open: it cannot fail */
-	}
-	lp_list_each(link, &keeper->remains) {
-		struct lp_ward_remains *one = lp_of(link, struct lp_ward_remains, link);
-		struct lp_container *container = lp_take(&one->container);
-
-		lp_list_remove(&one->link);
-		free(one);
-		lp_ward_bury(keeper, container);
 	}
 	return rc;
 }
@@ -511,7 +473,7 @@ load_ward(struct lp_keeper *keeper, const struct saved_ward *from, struct lp_war
 }
 
 static int
-load_lists(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
+load_execs(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
 {
 	for (size_t i = 0; i < saved->exec_count; i++) {
 		const struct saved_exec *from = &saved->execs[i];
@@ -529,12 +491,6 @@ load_lists(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *e
 		exec->exit.code = from->code;
 		exec->exit.signal = from->signal;
 		lp_list_append(&keeper->talk.execs, &exec->link);
-	}
-	for (size_t i = 0; i < saved->remains_count; i++) {
-		struct lp_container *container = NULL;
-
-		if (load_container(keeper, saved->remains[i].container, saved->remains[i].container_len, &container, err) == 0)
-			lp_ward_bury(keeper, container);	/* else it is gone already */
 	}
 	return 0;
 }
@@ -569,7 +525,7 @@ load(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
 		if (rc < 0)
 			return lp_err_wrap(err, "container %s", keeper->wards[i].spec->name);
 	}
-	rc = load_lists(keeper, saved, err);
+	rc = load_execs(keeper, saved, err);
 	if (!rc)
 		rc = lp_talk_resume(keeper, err);
 	return rc;

@@ -163,7 +163,9 @@ lp_sandbox_make(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, st
 		rc = make_directory(sandbox, pod, err);
 	if (!rc)
 		rc = make_namespaces(sandbox, pod, err);
-	return rc < 0 ? lp_err_wrap(err, "make the pod") : 0;
+	if (rc < 0)
+		(void)lp_err_wrap(err, "make the pod");
+	return rc;
 }
 
 int

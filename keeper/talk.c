@@ -31,11 +31,12 @@ static int
 tell_pod(struct lp_keeper *keeper)
 {
 	struct lp_control_message message;
+	struct lp_err err;
 
 	lp_control_message_init(&message);
 	message.kind = LP_CONTROL_POD;
 	lp_keeper_state(keeper, &message.state);
-	return lp_control_send(keeper->talk.agent_fd, &message, NULL);
+	return lp_control_send(keeper->talk.agent_fd, &message, &err);
 }
 
 static int
@@ -172,11 +173,12 @@ exec_ended(struct lp_watch *watch, uint32_t events, int64_t now_ms)
 {
 	struct lp_talk_exec *exec = lp_of(watch, struct lp_talk_exec, watch);
 	struct lp_keeper *keeper = exec->keeper;
+	struct lp_err err;
 	int rc;
 
 	(void)events;
 	(void)now_ms;
-	rc = lp_process_wait(&exec->process, &exec->exit, NULL);
+	rc = lp_process_wait(&exec->process, &exec->exit, &err);
 	if (rc == -EAGAIN)
 		return;
 	if (rc < 0)

@@ -172,6 +172,16 @@ burial_again(struct lp_timer *timer, int64_t now_ms)
 }
 
 static void
+forget_remains(struct lp_ward_remains *remains)
+{
+	lp_child_cancel(&remains->child);	/* gives back its buffer too */
+	lp_timer_stop(&remains->again);
+	lp_list_remove(&remains->link);
+	lp_container_free(remains->container);
+	free(remains);
+}
+
+static void
 buried(struct lp_child *child, const struct lp_err *err, int64_t now_ms)
 {
 	struct lp_ward_remains *remains = lp_of(child, struct lp_ward_remains, child);
@@ -182,13 +192,11 @@ buried(struct lp_child *child, const struct lp_err *err, int64_t now_ms)
 		int64_t pause = remains->tries < 20 ? 10 : 1000;
 
 		remains->tries++;
+		lp_child_cancel(child);
 		if (lp_timer_start(keeper->loop, &remains->again, now_ms + pause, burial_again) == 0)
 			return;
 	}
-	lp_timer_stop(&remains->again);
-	lp_list_remove(&remains->link);
-	lp_container_free(remains->container);
-	free(remains);
+	forget_remains(remains);
 	lp_keeper_look(keeper);
 }
 
@@ -224,6 +232,18 @@ lp_ward_bury(struct lp_keeper *keeper, struct lp_container *container)
 	remains->container = container;
 	lp_list_append(&keeper->remains, &remains->link);
 	start_burial(remains, lp_loop_now(keeper->loop));
+}
+
+void
+lp_ward_bury_now(struct lp_keeper *keeper)
+{
+	lp_list_each(link, &keeper->remains) {
+		struct lp_ward_remains *remains = lp_of(link, struct lp_ward_remains, link);
+
+		lp_child_cancel(&remains->child);
+		(void)lp_container_remove(remains->container, NULL);
+		forget_remains(remains);
+	}
 }
 
 /* ---- the end of a run ---- */
@@ -314,11 +334,12 @@ exited(struct lp_watch *watch, uint32_t events, int64_t now_ms)
 	struct lp_ward *ward = lp_of(watch, struct lp_ward, exit_watch);
 	struct lp_container_exit end = { 0 };
 	enum lp_ward_reason reason;
+	struct lp_err err;
 	char *message;
 	int rc;
 
 	(void)events;
-	rc = lp_container_wait(ward->container, &end, NULL);
+	rc = lp_container_wait(ward->container, &end, &err);
 	if (rc == -EAGAIN)
 		return;
 	if (rc < 0)			/* somebody else reaped it: all we know is that it is gone */

@@ -100,4 +100,7 @@ const char *lp_ward_reason_name(enum lp_ward_reason reason);
 /* Remove the cgroup and layer of a container that ended; it is taken over. */
 void lp_ward_bury(struct lp_keeper *keeper, struct lp_container *container);
 
+/* Before another program takes over: all of that now, in this process. What cannot be removed yet goes with the pod. */
+void lp_ward_bury_now(struct lp_keeper *keeper);
+
 #endif
