@@ -1,0 +1,25 @@
+/*
+ * agent/resolver.h - the node's DNS server: UDP and TCP, port 53 of the service range's DNS address only.
+ *
+ * Shape   questions about the cluster come from the zone (netbridge/dns.h, pure), all others go to the upstream resolvers
+ */
+#ifndef LP_AGENT_RESOLVER_H
+#define LP_AGENT_RESOLVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "netbridge/netbridge.h"
+
+struct lp_resolver;
+
+/* Listen on addr:53 (the bridge has the address). upstreams: IPv4 host byte order, copied. */
+int lp_resolver_new(struct lp_loop *loop, uint32_t addr, const uint32_t *upstreams, size_t count, struct lp_resolver **out, struct lp_err *err);
+void lp_resolver_free(struct lp_resolver *resolver);
+
+/* The zone to answer from; owned by the resolver from here on (the former one is freed). */
+void lp_resolver_take_zone(struct lp_resolver *resolver, struct lp_dns_zone *zone);
+
+#endif
