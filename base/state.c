@@ -133,8 +133,13 @@ swap_in(int dir_fd, const char *name, const struct names *names, struct lp_err *
 		return lp_err_set(err, -errno, "keep the older state %s", name);
 	if (lp_seam.rename(dir_fd, names->tmp, dir_fd, name) < 0)
 		return lp_err_set(err, -errno, "put state %s in place", name);
-	if (lp_seam.fsync(dir_fd) < 0)
-		return lp_err_set(err, -errno, "sync the directory of state %s", name);
+	if (lp_seam.fsync(dir_fd) < 0) {
+		int rc = lp_err_set(err, -errno, "sync the directory of state %s", name);
+
+		/* Whether it would survive is unknown: it is lost, or the next write of the same would find nothing to do. */
+		(void)unlinkat(dir_fd, name, 0);
+		return rc;
+	}
 	return 0;
 }
 
@@ -152,7 +157,11 @@ lp_state_write(int dir_fd, const char *name, uint32_t schema, const void *data, 
 	lp_buf_init(&file, STATE_MAX);
 	if (rc < 0)
 		return rc;
-	intact = read_one(dir_fd, name, UINT32_MAX, &before, NULL) == 0;
+	rc = read_one(dir_fd, name, UINT32_MAX, &before, err);
+	/* Only what certainly is no state may be removed below: a lack of memory or descriptors says nothing about the file. */
+	if (rc < 0 && rc != -ENOENT && rc != -EBADMSG && rc != -EMSGSIZE && rc != -EIO)
+		return lp_err_wrap(err, "write state %s", name);
+	intact = rc == 0;
 	if (intact && big_endian(before.data + 4, 4) == schema && before.len - HEADER_BYTES == len &&
 	    memcmp(before.data + HEADER_BYTES, data, len) == 0)
 		return 0;

@@ -30,7 +30,7 @@ bool lp_fault_hit(void);
 /* Calls of that kind since lp_fault_set. */
 int lp_fault_calls(void);
 
-/* All seams as they were. */
+/* All seams as they were; lp_fault_hit() still tells of the last fault. */
 void lp_fault_clear(void);
 
 /* One round of LP_FAULT_EACH. */
