@@ -14,7 +14,7 @@
 
 struct lp_allocate;	/* allocate.h: addresses and ports */
 struct lp_feeds;	/* feed.h: watch streams */
-struct lp_links;	/* link.h: devices */
+struct lp_links;	/* fleet.h: devices */
 struct lp_sign;		/* sign.h: certificate authority, tokens, fleet key */
 struct lp_tunnels;	/* tunnel.h: kubectl streams joined to device streams */
 struct lp_server;	/* wire/server.h */
@@ -32,7 +32,7 @@ struct lp_manager {
 	struct lp_sign *sign;
 	/* Whose bearer token is it? Set by sign.c; NULL: none is accepted. 0, or -EACCES. Strings live in the arena. */
 	int (*bearer)(struct lp_sign *sign, const char *token, struct lp_arena *arena, struct lp_user *out);
-	/* When was a node last heard? Set by link.c; NULL: never. Boot-time ms, -1 not since the start. */
+	/* When was a node last heard? Set by fleet.c; NULL: never. Boot-time ms, -1 not since the start. */
 	int64_t (*seen_ms)(void *arg, const char *node);
 	void *seen_arg;
 	struct lp_links *links;

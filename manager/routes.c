@@ -18,9 +18,9 @@ enum { ARENA_MAX = 512 << 20, SEGMENTS_MAX = 10 };
 __attribute__((weak)) void lp_sign_join(struct lp_request *request);
 __attribute__((weak)) void lp_sign_renew(struct lp_request *request);
 __attribute__((weak)) void lp_sign_tokens(struct lp_request *request);
-__attribute__((weak)) void lp_link_open(struct lp_request *request);
-__attribute__((weak)) void lp_link_report(struct lp_request *request);
-__attribute__((weak)) void lp_link_stream(struct lp_request *request);
+__attribute__((weak)) void lp_fleet_link(struct lp_request *request);
+__attribute__((weak)) void lp_fleet_report(struct lp_request *request);
+__attribute__((weak)) void lp_fleet_stream(struct lp_request *request);
 __attribute__((weak)) void lp_tunnel_log(struct lp_request *request);
 __attribute__((weak)) void lp_tunnel_exec(struct lp_request *request);
 __attribute__((weak)) void lp_tunnel_attach(struct lp_request *request);
@@ -53,9 +53,9 @@ static const struct path_route {
 	{ "GET",    "/fleet/v1/tokens",      lp_sign_tokens,         LP_HTTP_COLLECT },
 	{ "POST",   "/fleet/v1/tokens",      lp_sign_tokens,         LP_HTTP_COLLECT },
 	{ "DELETE", "/fleet/v1/tokens/*",    lp_sign_tokens,         LP_HTTP_COLLECT },
-	{ "GET",    "/fleet/v1/link",        lp_link_open,           LP_HTTP_STREAM },
-	{ "POST",   "/fleet/v1/report",      lp_link_report,         LP_HTTP_COLLECT },
-	{ "POST",   "/fleet/v1/stream/*",    lp_link_stream,         LP_HTTP_STREAM },
+	{ "GET",    "/fleet/v1/link",        lp_fleet_link,           LP_HTTP_STREAM },
+	{ "POST",   "/fleet/v1/report",      lp_fleet_report,         LP_HTTP_COLLECT },
+	{ "POST",   "/fleet/v1/stream/*",    lp_fleet_stream,         LP_HTTP_STREAM },
 };
 
 /* What can be asked of a resource; needs is what the kind must offer (enum lp_kind_verbs). */

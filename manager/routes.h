@@ -5,13 +5,13 @@
  *         lp_routes_handle makes the request and calls the row's handler
  * Request lives from the handler's call until the answer has left (or the client has gone) and nothing holds it. Its call is
  *         NULL once the client has gone or was upgraded: whatever answers then does nothing
- * Fleet   rows for /fleet/v1 and for streams call handlers of sign.c, link.c and tunnel.c:
+ * Fleet   rows for /fleet/v1 and for streams call handlers of sign.c, fleet.c and tunnel.c:
  *           void lp_sign_join(struct lp_request *)      POST   /fleet/v1/join            anybody
  *           void lp_sign_renew(struct lp_request *)     POST   /fleet/v1/renew           a node, also with an expired certificate
  *           void lp_sign_tokens(struct lp_request *)    GET POST /fleet/v1/tokens, DELETE /fleet/v1/tokens/<id>   system:masters
- *           void lp_link_open(struct lp_request *)      GET    /fleet/v1/link            a node
- *           void lp_link_report(struct lp_request *)    POST   /fleet/v1/report          a node
- *           void lp_link_stream(struct lp_request *)    POST   /fleet/v1/stream/<id>     a node; the body is streamed
+ *           void lp_fleet_link(struct lp_request *)      GET    /fleet/v1/link            a node
+ *           void lp_fleet_report(struct lp_request *)    POST   /fleet/v1/report          a node
+ *           void lp_fleet_stream(struct lp_request *)    POST   /fleet/v1/stream/<id>     a node; the body is streamed
  *           void lp_tunnel_log|exec|attach|portforward(struct lp_request *)    pods/<name>/log ...
  */
 #ifndef LP_MANAGER_ROUTES_H

@@ -1,0 +1,22 @@
+/*
+ * manager/fleet.h - the devices' links: revisions and peers down, reports up, streams on request.
+ *
+ * Liveness lives here, in memory; manager->seen_ms asks for it
+ * Source   DESIGN.md section 4 "The link"
+ */
+#ifndef LP_MANAGER_FLEET_H
+#define LP_MANAGER_FLEET_H
+
+#include "base/err.h"
+#include "manager/routes.h"
+
+/* Also sets manager->links and manager->seen_ms. */
+int lp_fleet_new(struct lp_manager *manager, struct lp_links **out, struct lp_err *err);
+void lp_fleet_free(struct lp_links *links);
+
+/* Handlers: GET /fleet/v1/link, POST /fleet/v1/report, POST /fleet/v1/stream/<id>. */
+void lp_fleet_link(struct lp_request *request);
+void lp_fleet_report(struct lp_request *request);
+void lp_fleet_stream(struct lp_request *request);
+
+#endif

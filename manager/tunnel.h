@@ -1,0 +1,20 @@
+/*
+ * manager/tunnel.h - joins a kubectl stream to a device's stream: logs, exec, attach, port-forward.
+ */
+#ifndef LP_MANAGER_TUNNEL_H
+#define LP_MANAGER_TUNNEL_H
+
+#include "base/err.h"
+#include "manager/routes.h"
+
+/* Also sets manager->tunnels. */
+int lp_tunnel_new(struct lp_manager *manager, struct lp_tunnels **out, struct lp_err *err);
+void lp_tunnel_free(struct lp_tunnels *tunnels);
+
+/* Handlers of pods/<name>/log, exec, attach, portforward. */
+void lp_tunnel_log(struct lp_request *request);
+void lp_tunnel_exec(struct lp_request *request);
+void lp_tunnel_attach(struct lp_request *request);
+void lp_tunnel_portforward(struct lp_request *request);
+
+#endif
