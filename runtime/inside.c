@@ -64,14 +64,17 @@ enter_namespaces(const struct lp_inside *inside, struct lp_err *err)
 	return 0;
 }
 
+/* With a user namespace of its own, lp_ns_make has done this from inside. */
 static int
 settle_namespaces(const struct lp_inside *inside, int proc_fd, struct lp_err *err)
 {
 	const struct lp_container_config *config = inside->config;
 	uint32_t made = 0;
 
+	if (config->ns[LP_NS_USER].how == LP_NS_NEW)
+		return 0;
 	for (int i = 0; i < LP_NS_COUNT; i++)
-		made |= config->ns[i].how == LP_NS_HOST ? 0 : LP_NS_BIT(i);
+		made |= config->ns[i].how == LP_NS_NEW ? LP_NS_BIT(i) : 0;
 	if (config->hostname && config->ns[LP_NS_UTS].how == LP_NS_NEW && sethostname(config->hostname, strlen(config->hostname)) < 0)
 		return lp_err_set(err, -errno, "host name %s", config->hostname);
 	return lp_ns_write_sysctls(proc_fd, config->sysctls, config->sysctl_count, made, err);
@@ -89,6 +92,9 @@ check_root(int root_fd, struct lp_err *err)
 		return lp_err_set(err, -errno, "look at the new root");
 	if (ours.st_dev != now.st_dev || ours.st_ino != now.st_ino)
 		return lp_err_say(err, -EXDEV, "the root is not the container's");
+	/* ".." of the root is the root, or what is mounted on it: a remainder of the old one, which setns would find. */
+	if (fstatat(AT_FDCWD, "/..", &now, 0) < 0 || ours.st_dev != now.st_dev || ours.st_ino != now.st_ino)
+		return lp_err_say(err, -EXDEV, "something lies on the container's root");
 	if (syscall(SYS_getcwd, cwd, sizeof(cwd)) < 0 || strcmp(cwd, "/") != 0)
 		return lp_err_say(err, -EXDEV, "the working directory is not the container's root");
 	return 0;
@@ -125,16 +131,19 @@ static int
 build_root(const struct lp_inside *inside, struct lp_assembly *assembly, int *out_slave, struct lp_err *err)
 {
 	const struct lp_container_config *config = inside->config;
-	lp_auto_fd int host = -1, master = -1;
+	lp_auto_fd int host = -1, place = -1, master = -1;
 	int rc;
 
 	/* Nothing of what follows shows outside, and nothing of outside comes in while we build. */
 	host = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (host < 0)
 		return lp_err_set(err, -errno, "open /");
+	place = openat(host, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);	/* a directory that every machine has */
+	if (place < 0)
+		return lp_err_set(err, -errno, "open /proc");
 	rc = lp_mount_set(host, 0, MS_PRIVATE, true, err);
 	if (rc == 0)
-		rc = lp_rootfs_mount(&config->rootfs, &inside->rootfs, host, assembly->proc_fd, config->process.no_new_privs,
+		rc = lp_rootfs_mount(&config->rootfs, &inside->rootfs, place, assembly->proc_fd, config->process.no_new_privs,
 		    &assembly->root_fd, err);
 	if (rc == 0)
 		rc = lp_mount_attach(assembly->root_fd, host, err);

@@ -126,7 +126,8 @@ choose_namespaces(struct lp_inside *inside, struct lp_ns_set *made, uint64_t *ou
 	const struct lp_ns_choice *ns = config->ns;
 	const bool own_user = ns[LP_NS_USER].how == LP_NS_NEW;
 	struct lp_ns_config wanted = { .uids = config->uids, .gids = config->gids,
-		.uid_count = config->uid_count, .gid_count = config->gid_count };
+		.uid_count = config->uid_count, .gid_count = config->gid_count,
+		.sysctls = config->sysctls, .sysctl_count = config->sysctl_count };
 	uint64_t flags = CLONE_NEWNS;
 
 	if (ns[LP_NS_MOUNT].how != LP_NS_NEW)
@@ -142,6 +143,7 @@ choose_namespaces(struct lp_inside *inside, struct lp_ns_set *made, uint64_t *ou
 	*out_flags = flags;
 	if (!own_user)
 		return 0;
+	wanted.hostname = wanted.make & LP_NS_BIT(LP_NS_UTS) ? config->hostname : NULL;
 	if (lp_ns_make(&wanted, made, err) < 0)
 		return lp_err_wrap(err, "namespaces");
 	for (int i = 0; i < LP_NS_COUNT; i++)

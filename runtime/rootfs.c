@@ -168,20 +168,20 @@ lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, struct lp_rootf
 /* ---- child's side ---- */
 
 static int
-attach_parts(const struct lp_rootfs_parts *parts, int root_fd, struct lp_err *err)
+attach_parts(const struct lp_rootfs_parts *parts, int place_fd, struct lp_err *err)
 {
 	int rc = 0;
 
-	/* One on top of the other: their descriptors stay good, and nobody looks at "/" any more. */
+	/* One on top of the other: their descriptors stay good, and nobody looks at that directory any more. */
 	for (size_t i = 0; rc == 0 && i < parts->layer_count; i++)
-		rc = lp_mount_attach(parts->layers[i], root_fd, err);
+		rc = lp_mount_attach(parts->layers[i], place_fd, err);
 	if (rc == 0 && parts->writable >= 0)
-		rc = lp_mount_attach(parts->writable, root_fd, err);
+		rc = lp_mount_attach(parts->writable, place_fd, err);
 	return rc;
 }
 
 static int
-tmpfs_writable(const struct lp_rootfs *rootfs, unsigned top_mode, int root_fd, int *out_fd, struct lp_err *err)
+tmpfs_writable(const struct lp_rootfs *rootfs, unsigned top_mode, int place_fd, int *out_fd, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
 	char size[32];
@@ -191,7 +191,7 @@ tmpfs_writable(const struct lp_rootfs *rootfs, unsigned top_mode, int root_fd, i
 	(void)snprintf(size, sizeof(size), "%" PRIu64, rootfs->tmpfs_bytes);
 	rc = lp_mount_new("tmpfs", options, rootfs->tmpfs_bytes ? 2 : 1, 0, &fd, err);
 	if (rc == 0)
-		rc = lp_mount_attach(fd, root_fd, err);
+		rc = lp_mount_attach(fd, place_fd, err);
 	if (rc == 0)
 		rc = fresh_directory(fd, "upper", false, top_mode, err);
 	if (rc == 0)
@@ -237,7 +237,7 @@ mount_overlay(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *part
 }
 
 int
-lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int root_fd, int proc_fd, bool nosuid,
+lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int place_fd, int proc_fd, bool nosuid,
     int *out_fd, struct lp_err *err)
 {
 	const unsigned attrs = MOUNT_ATTR_NODEV | (nosuid ? MOUNT_ATTR_NOSUID : 0u);
@@ -254,9 +254,9 @@ lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *pa
 			*out_fd = lp_take_fd(&made);
 		return rc;
 	}
-	rc = attach_parts(parts, root_fd, err);
+	rc = attach_parts(parts, place_fd, err);
 	if (rc == 0 && parts->writable < 0)
-		rc = tmpfs_writable(rootfs, parts->top_mode, root_fd, &made, err);
+		rc = tmpfs_writable(rootfs, parts->top_mode, place_fd, &made, err);
 	if (rc == 0)
 		rc = go_to_descriptors(proc_fd, err);
 	if (rc == 0)

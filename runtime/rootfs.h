@@ -5,7 +5,8 @@
  *         the container has a user namespace of its own. The child attaches these copies in its own mount namespace
  *         (overlayfs wants its layers attached there, until Linux 6.15) and makes the overlay from their descriptors: as
  *         "lowerdir=10:11", relative to its /proc/<pid>/fd, so that no path occurs and eighty layers fit into the 255
- *         bytes that fsconfig takes. The copies go away with the old root.
+ *         bytes that fsconfig takes. The copies go away with the old root; so they are attached below its "/", never on it: a
+ *         mount on "/" itself would be what umount finds there instead of the old root.
  * Rule    `volatile` unless asked otherwise: else unmounting syncs the whole upper file system. Upper and work are
  *         made anew before every start
  * Source  Linux Documentation/filesystems/overlayfs.rst
@@ -37,10 +38,10 @@ void lp_rootfs_parts_fini(struct lp_rootfs_parts *parts);
 int lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, struct lp_rootfs_parts *out, struct lp_err *err);
 
 /*
- * Child's side, in its own mount namespace. root_fd: "/" of now, where the parts are attached; proc_fd: a procfs of ours.
+ * Child's side, in its own mount namespace. place_fd: any directory of now, where the parts are attached; proc_fd: a procfs of ours.
  * The root comes back detached, writable, with nodev and nosuid as told. fsuid must be the container's root.
  */
-int lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int root_fd, int proc_fd, bool nosuid,
+int lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int place_fd, int proc_fd, bool nosuid,
     int *out_fd, struct lp_err *err);
 
 /* Throw the writable layer away. */

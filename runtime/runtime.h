@@ -165,7 +165,7 @@ struct lp_container_config {
 	const struct lp_idmap *uids, *gids;	/* of the user namespace, made or joined */
 	size_t uid_count, gid_count;
 	const char *hostname;		/* with a new UTS namespace */
-	const struct lp_sysctl *sysctls;	/* of new namespaces only, lp_ns_sysctl_allowed */
+	const struct lp_sysctl *sysctls;	/* of namespaces that are NEW here, lp_ns_sysctl_allowed */
 	size_t sysctl_count;
 	const struct lp_device *devices;
 	size_t device_count;

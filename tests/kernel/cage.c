@@ -44,6 +44,55 @@ cage_count_mounts(void)
 	return count;
 }
 
+/* ---- a test that fails half way ---- */
+
+static int
+sweep(void *arg, const char *name)
+{
+	const int *cgroup = arg;
+	lp_auto_fd int fd = -1;
+	bool populated = true;
+
+	if (lp_cgroup_open(*cgroup, name, &fd, NULL) < 0)
+		return 0;	/* a file of the cgroup's own */
+	(void)lp_cgroup_kill(fd, NULL);
+	for (int64_t deadline = 0; populated && lp_test_wait(&deadline, TEN_SECONDS_MS);)
+		if (lp_cgroup_populated(fd, &populated, NULL) < 0)
+			break;
+	return 0;
+}
+
+/*
+ * A failing CHECK ends the test at once, and containers have sessions of their own: a process outside of the test's group waits
+ * for its end and then removes what is left.
+ */
+static void
+start_janitor(struct cage *cage)
+{
+	int ends[2];
+	pid_t pid;
+	char byte;
+
+	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid > 0) {
+		(void)close(ends[0]);
+		cage->janitor_fd = ends[1];
+		return;
+	}
+	(void)setsid();
+	(void)close_range(0, (unsigned)ends[0] - 1, 0);	/* the runner waits for the end of our output */
+	(void)close(ends[1]);
+	(void)!read(ends[0], &byte, 1);
+	if (lp_cgroup_root_open(NULL, &cage->cgroup_root, NULL) == 0 &&
+	    lp_cgroup_open(cage->cgroup_root, cage->cgroup_name, &cage->cgroup, NULL) == 0) {
+		(void)lp_path_each(cage->cgroup, sweep, &cage->cgroup, NULL);
+		(void)lp_cgroup_remove(cage->cgroup_root, cage->cgroup_name, NULL);
+	}
+	_exit(0);
+}
+
 /* ---- the image ---- */
 
 static void
@@ -82,8 +131,7 @@ cage_new(void)
 
 	lp_test_need_root();
 	CHECK(cage != NULL);
-	cage->out_fd = cage->cgroup = cage->cgroup_root = -1;
-	cage->fds_before = cage_count_fds();
+	cage->out_fd = cage->cgroup = cage->cgroup_root = cage->janitor_fd = -1;
 	lp_container_config_init(&cage->config);
 	rc = lp_cgroup_root_open(NULL, &cage->cgroup_root, &cage->err);
 	if (rc == -EOPNOTSUPP)
@@ -92,6 +140,7 @@ cage_new(void)
 	open_layers(cage);
 
 	(void)snprintf(cage->cgroup_name, sizeof(cage->cgroup_name), "limpet-test-%d", (int)getpid());
+	start_janitor(cage);
 	CHECK_OK(lp_cgroup_make(cage->cgroup_root, cage->cgroup_name, &cage->cgroup, NULL, &cage->err), &cage->err);
 	for (size_t i = 0; lp_container_mounts(&count) && i < count; i++)
 		cage->mounts[i] = lp_container_mounts(&count)[i];
@@ -116,6 +165,7 @@ cage_free(struct cage *cage)
 	CHECK_OK(lp_cgroup_remove(cage->cgroup_root, cage->cgroup_name, &cage->err), &cage->err);
 	lp_close(&cage->cgroup);
 	lp_close(&cage->cgroup_root);
+	lp_close(&cage->janitor_fd);
 	for (size_t i = 0; i < cage->config.rootfs.layer_count && cage->config.rootfs.layers == cage->layers; i++)
 		lp_close(&cage->layers[i].fd);
 	free(cage);
