@@ -29,6 +29,8 @@
 struct lp_uplink;
 struct lp_console;
 struct lp_resolver;
+struct lp_standalone;
+struct lp_tell;
 struct lp_pod;
 
 /* An event of a pod or the node, until the manager has it. At most LP_AGENT_EVENTS wait; the oldest goes first. */
@@ -67,6 +69,8 @@ struct lp_agent {
 	char *host_resolv;		/* host's resolv.conf without loopback resolvers */
 
 	struct lp_uplink *uplink;	/* NULL when standalone */
+	struct lp_tell *tell;
+	struct lp_standalone *standalone_watch;	/* NULL with a manager */
 	struct lp_console *console;
 	struct lp_resolver *resolver;
 
@@ -84,6 +88,16 @@ struct lp_agent_config {
 	const char *pod_cidr, *service_cidr;	/* standalone; else the revision says */
 	bool standalone, keep_pods;
 };
+
+/* Everything but the link; then lp_agent_start. On failure lp_agent_close gives back what was opened. */
+int lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err *err);
+/* Dial the manager, or read the manifests. */
+int lp_agent_start(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err *err);
+/* The pods stay. */
+void lp_agent_close(struct lp_agent *agent);
+
+/* Replace the revision by one that was made here (standalone). Takes it over. */
+void lp_agent_use(struct lp_agent *agent, struct lp_revision *revision);
 
 /* The command `limpet agent`. Returns the exit status. */
 int lp_agent_main(int argc, char **argv);

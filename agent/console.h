@@ -26,6 +26,6 @@ void lp_console_open(struct lp_console *console, const struct lp_json *line, int
 
 /* Answers of a keeper to lp_control_exec and lp_control_attach, by the id the console gave them. The descriptor is the console's. */
 void lp_console_begun(struct lp_console *console, uint64_t id, int fd, const struct lp_err *err);
-void lp_console_ended(struct lp_console *console, uint64_t id, const struct lp_container_exit *status, const struct lp_err *err);
+void lp_console_ended(struct lp_console *console, uint64_t id, const struct lp_container_exit *status);
 
 #endif

@@ -64,8 +64,8 @@ struct lp_pod {
 	char *final;				/* status JSON of a pod that has ended; NULL */
 	bool no_users;				/* its user namespace could not be had: the host's is used */
 	char reported[LP_DIGEST_TEXT];		/* digest of the status that the manager has */
+	char sending[LP_DIGEST_TEXT];		/* of the status in the report on its way; "gone"; "" none */
 	bool retired;				/* nothing is left; the manager is to be told */
-	bool down;				/* nothing is left because this agent takes its pods down */
 	struct lp_child removing;		/* its directory is being removed */
 };
 

@@ -24,6 +24,9 @@ struct lp_client_call_ops;
 int lp_uplink_new(struct lp_agent *agent, struct lp_uplink **out, struct lp_err *err);
 void lp_uplink_free(struct lp_uplink *uplink);
 
+/* Dial anew: what the manager sent last could not be kept. */
+void lp_uplink_again(struct lp_uplink *uplink);
+
 /* Is the link up, and no report on its way? */
 bool lp_uplink_may_report(const struct lp_uplink *uplink);
 /* Send a NodeReport. done(agent, accepted) follows; -EAGAIN when one is on its way or the link is down. */

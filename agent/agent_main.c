@@ -1,0 +1,197 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/pod.h"
+#include "base/auto.h"
+#include "base/log.h"
+#include "base/opts.h"
+#include "base/path.h"
+
+/* The commands `limpet agent` and, for whoever stops an instance, lp_agent_down. */
+
+enum { WORDS_MAX = 64, LEAVE_LOOK_MS = 200, PID_TEXT = 16 };
+
+/* ---- leaving: pods go down first */
+
+static bool
+all_down(const struct lp_agent *agent)
+{
+	size_t pos = 0;
+	void *value;
+
+	while (lp_map_next(&agent->pods, &pos, NULL, &value)) {
+		if (((const struct lp_pod *)value)->keeper != LP_PODPLAN_NONE)
+			return false;
+	}
+	return true;
+}
+
+static void
+leave_look(struct lp_timer *timer, int64_t now_ms)
+{
+	struct lp_agent *agent = lp_of(timer, struct lp_agent, leave_timer);
+
+	if (all_down(agent))
+		lp_loop_stop(agent->loop);
+	else
+		(void)lp_timer_start(agent->loop, timer, now_ms + LEAVE_LOOK_MS, leave_look);
+}
+
+static void
+begin_leaving(struct lp_agent *agent, int64_t now_ms)
+{
+	size_t pos = 0;
+	void *value;
+
+	agent->leaving = true;
+	while (lp_map_next(&agent->pods, &pos, NULL, &value))
+		lp_pod_look(value);
+	(void)lp_timer_start(agent->loop, &agent->leave_timer, now_ms + 1, leave_look);
+}
+
+static void
+on_signal(void *arg, int signo, int64_t now_ms)
+{
+	struct lp_agent *agent = arg;
+
+	lp_log(LP_LOG_INFO, agent->keep_pods ? "stopping, the pods stay" : "stopping, the pods too", "signal=%d", signo);
+	if (agent->keep_pods || agent->leaving)
+		lp_loop_stop(agent->loop);
+	else
+		begin_leaving(agent, now_ms);
+}
+
+/* ---- one agent per instance */
+
+static int
+write_pid(struct lp_agent *agent, int *out_fd, struct lp_err *err)
+{
+	char text[PID_TEXT];
+	int fd = openat(agent->run_fd, "agent.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (fd < 0)
+		return lp_err_set(err, -errno, "open %s/agent.pid", agent->instance.run_dir);
+	*out_fd = fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return lp_err_say(err, -EBUSY, "another agent runs for %s (see %s/agent.pid)", agent->instance.data_dir, agent->instance.run_dir);
+	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) < 0)
+		return lp_err_set(err, -errno, "write agent.pid");
+	return lp_path_write_all(fd, text, strlen(text), err);
+}
+
+static int
+run(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err *err)
+{
+	lp_auto_fd int pid_fd = -1;
+	sigset_t signals;
+	int rc = lp_agent_open(agent, config, err);
+
+	if (rc == 0)
+		rc = write_pid(agent, &pid_fd, err);
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	if (rc == 0)
+		rc = lp_loop_signals(agent->loop, &signals, on_signal, agent, err);
+	if (rc == 0)
+		rc = lp_agent_start(agent, config, err);
+	if (rc == 0) {
+		lp_log(LP_LOG_INFO, "agent is ready", "node=%s data=%s", agent->name, agent->instance.data_dir);
+		rc = lp_loop_run(agent->loop, err);
+	}
+	return rc;
+}
+
+int
+lp_agent_main(int argc, char **argv)
+{
+	struct lp_agent_config config = { .pod_cidr = "10.42.0.0/24", .service_cidr = "10.43.0.0/16", .keep_pods = true };
+	const char *rest[WORDS_MAX], *level_name = "info";
+	bool help = false;
+	const struct lp_opt opts[] = {
+		{ "data-dir", 'd', LP_OPT_STR, &config.instance.data_dir, "DIR", "where this node keeps its state (default " LP_INSTANCE_DATA ")" },
+		{ "run-dir", 0, LP_OPT_STR, &config.instance.run_dir, "DIR", "run-time state, in memory (default /run/<instance>)" },
+		{ "instance", 0, LP_OPT_STR, &config.instance.instance, "NAME", "name of this instance, when several share a machine" },
+		{ "bridge", 0, LP_OPT_STR, &config.instance.bridge, "NAME", "name of the bridge (default limpet0, or derived from the instance)" },
+		{ "cgroup-root", 0, LP_OPT_STR, &config.instance.cgroup_root, "DIR", "cgroup v2 directory to work below (default: the cgroup v2 mount)" },
+		{ "node-name", 0, LP_OPT_STR, &config.node_name, "NAME", "name of this node, when standalone (default: its host name)" },
+		{ "standalone", 0, LP_OPT_FLAG, &config.standalone, NULL, "run without a manager, from the files in --manifests" },
+		{ "manifests", 0, LP_OPT_STR, &config.manifests, "DIR", "folder of YAML and JSON files, watched for changes" },
+		{ "pod-cidr", 0, LP_OPT_STR, &config.pod_cidr, "CIDR", "addresses of this node's pods, when standalone (default 10.42.0.0/24)" },
+		{ "service-cidr", 0, LP_OPT_STR, &config.service_cidr, "CIDR", "addresses of Services, when standalone (default 10.43.0.0/16)" },
+		{ "keep-pods", 0, LP_OPT_FLAG, &config.keep_pods, NULL, "leave the pods running at the end (default true)" },
+		{ "log-level", 0, LP_OPT_STR, &level_name, "LEVEL", "debug, info, warn or error (default info)" },
+		{ "help", 'h', LP_OPT_FLAG, &help, NULL, "show this help" },
+		{ 0 },
+	};
+	enum lp_log_level level;
+	struct lp_agent agent = { 0 };
+	struct lp_err err = { 0 };
+	int words = 0, rc;
+
+	rc = argc > WORDS_MAX ? lp_err_say(&err, -EINVAL, "too many words") : lp_opts_parse(opts, argc - 1, argv + 1, rest, &words, NULL, &err);
+	if (rc == 0 && help) {
+		lp_opts_help("limpet agent [options]", "Run the node agent: make this device match what the manager wants.", opts,
+		    "limpet agent --standalone --manifests /etc/limpet/manifests");
+		return 0;
+	}
+	if (rc == 0 && words > 0)
+		rc = lp_err_say(&err, -EINVAL, "agent takes no words: %s", rest[0]);
+	if (rc == 0 && config.standalone != (config.manifests != NULL))
+		rc = lp_err_say(&err, -EINVAL, "--standalone and --manifests go together");
+	if (rc == 0 && lp_log_level_parse(level_name, &level) < 0)
+		rc = lp_err_say(&err, -EINVAL, "--log-level %s: debug, info, warn or error", level_name);
+	if (rc < 0) {
+		(void)fprintf(stderr, "error: %s\n", err.text);
+		return 2;
+	}
+	lp_log_init(2, level);
+	rc = run(&agent, &config, &err);
+	lp_agent_close(&agent);
+	if (rc < 0)
+		(void)fprintf(stderr, "error: %s\n", err.text);
+	return rc < 0 ? 1 : 0;
+}
+
+/* ---- taking an instance down */
+
+static int
+remove_everything(const struct lp_instance *instance, struct lp_err *err)
+{
+	lp_auto_fd int cgroup_fd = -1;
+	lp_auto_fd int run_fd = -1;
+	int rc = lp_netbridge_remove(instance->bridge, instance->table, err), cgroup_rc = 0, run_rc;
+
+	if (lp_cgroup_root_open(*instance->cgroup_root ? instance->cgroup_root : NULL, &cgroup_fd, NULL) == 0)
+		cgroup_rc = lp_cgroup_remove(cgroup_fd, instance->id, rc == 0 ? err : NULL);
+	run_rc = lp_path_root("/", false, &run_fd, rc == 0 && cgroup_rc == 0 ? err : NULL);
+	if (run_rc == 0)
+		run_rc = lp_path_remove(run_fd, instance->run_dir + 1, rc == 0 && cgroup_rc == 0 ? err : NULL);
+	return rc < 0 ? rc : cgroup_rc < 0 ? cgroup_rc : run_rc;
+}
+
+int
+lp_agent_down(const struct lp_instance_config *config, struct lp_err *err)
+{
+	const struct lp_agent_config how = { .instance = *config, .standalone = true, .node_name = "down" };
+	struct lp_agent agent = { 0 };
+	struct lp_instance instance;
+	int rc = lp_instance_init(&instance, config, false, err);
+
+	if (rc < 0)
+		return rc;
+	rc = lp_agent_open(&agent, &how, err);
+	if (rc == 0) {
+		begin_leaving(&agent, lp_loop_now(agent.loop));
+		rc = lp_loop_run(agent.loop, err);
+	}
+	lp_agent_close(&agent);
+	return rc < 0 ? rc : remove_everything(&instance, err);
+}

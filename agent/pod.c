@@ -1,0 +1,775 @@
+#include "agent/pod.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/console.h"
+#include "agent/convert.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/seam.h"
+#include "base/state.h"
+#include "base/text.h"
+#include "specs/object.h"
+#include "specs/schema.h"
+
+enum { POD_MAX = 16 << 20, STATUS_MAX = 64 << 10, FINAL_MAX = 1 << 20, FINAL_SCHEMA = 1, RETRY_CLEAN_MS = 20, RETRY_ASK_MS = 50,
+	RETRY_FIRST_MS = 1000, RETRY_MOST_MS = 300000, LOST_CODE = 137 };
+
+/* ---- containers */
+
+static void
+forget_containers(struct lp_pod *pod)
+{
+	for (size_t i = 0; i < pod->container_count; i++) {
+		free(pod->containers[i].name);
+		lp_arena_fini(&pod->containers[i].arena);
+	}
+	free(pod->containers);
+	pod->containers = NULL;
+	pod->container_count = pod->init_count = 0;
+}
+
+/* Rows for the containers of the pod's spec; those of the same name keep what is known. */
+static int
+name_containers(struct lp_pod *pod)
+{
+	const struct lp_json *inits = lp_json_path(pod->json, "spec.initContainers"), *mains = lp_json_path(pod->json, "spec.containers");
+	size_t count = lp_json_count(inits) + lp_json_count(mains), n = 0;
+	struct lp_pod_container *rows;
+
+	if (pod->container_count == count)
+		return 0;	/* containers cannot be renamed, added or removed while a pod lives */
+	rows = lp_seam.alloc((count + 1) * sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	forget_containers(pod);
+	for (int pass = 0; pass < 2; pass++) {
+		lp_json_each(container, pass == 0 ? inits : mains) {
+			const char *name = lp_json_str(container, "name");
+
+			rows[n].name = strdup(name ? name : "");
+			lp_arena_init(&rows[n++].arena, STATUS_MAX);
+		}
+	}
+	pod->containers = rows;
+	pod->container_count = count;
+	pod->init_count = lp_json_count(inits);
+	for (size_t i = 0; i < count; i++)
+		if (!rows[i].name)
+			return -ENOMEM;
+	return 0;
+}
+
+static struct lp_pod_container *
+find_container(struct lp_pod *pod, const char *name)
+{
+	for (size_t i = 0; i < pod->container_count; i++)
+		if (lp_text_same(pod->containers[i].name, name))
+			return &pod->containers[i];
+	return NULL;
+}
+
+static void
+copy_end(struct lp_arena *arena, struct lp_control_end *to, const struct lp_control_end *from)
+{
+	*to = *from;
+	to->reason = lp_arena_str(arena, from->reason);
+	to->message = lp_arena_str(arena, from->message);
+}
+
+static void
+keep_status(struct lp_pod_container *container, const struct lp_control_status *status)
+{
+	lp_arena_fini(&container->arena);
+	container->status = *status;
+	container->status.name = container->name;
+	container->status.reason = lp_arena_str(&container->arena, status->reason);
+	container->status.message = lp_arena_str(&container->arena, status->message);
+	container->status.notes = lp_arena_str(&container->arena, status->notes);
+	copy_end(&container->arena, &container->status.end, &status->end);
+	copy_end(&container->arena, &container->status.last, &status->last);
+	container->known = true;
+}
+
+/* ---- life of the object */
+
+int
+lp_pod_new(struct lp_agent *agent, const char *uid, const char *namespace, const char *name, struct lp_pod **out, struct lp_err *err)
+{
+	struct lp_pod *pod = lp_seam.alloc(sizeof(*pod));
+
+	if (!pod)
+		return lp_err_set(err, -ENOMEM, "pod %s/%s", namespace, name);
+	pod->agent = agent;
+	pod->netns_fd = pod->dir_fd = pod->control.fd = -1;
+	lp_arena_init(&pod->arena, POD_MAX);
+	pod->uid = strdup(uid);
+	pod->namespace = strdup(namespace);
+	pod->name = strdup(name);
+	if (!pod->uid || !pod->namespace || !pod->name || lp_map_put(&agent->pods, uid, pod, NULL) < 0) {
+		free(pod->uid);
+		free(pod->namespace);
+		free(pod->name);
+		free(pod);
+		return lp_err_set(err, -ENOMEM, "pod %s/%s", namespace, name);
+	}
+	*out = pod;
+	return 0;
+}
+
+void
+lp_pod_free(struct lp_pod *pod)
+{
+	if (!pod)
+		return;
+	(void)lp_map_remove(&pod->agent->pods, pod->uid);
+	lp_control_close(&pod->control);
+	lp_timer_stop(&pod->timer);
+	lp_defer_cancel(&pod->look);
+	lp_child_cancel(&pod->removing);
+	lp_close(&pod->netns_fd);
+	lp_close(&pod->dir_fd);
+	forget_containers(pod);
+	lp_arena_fini(&pod->arena);
+	free(pod->final);
+	free(pod->uid);
+	free(pod->namespace);
+	free(pod->name);
+	free(pod);
+}
+
+bool
+lp_pod_is_host_network(const struct lp_pod *pod)
+{
+	return lp_json_bool(pod->json, "spec.hostNetwork", false);
+}
+
+bool
+lp_pod_is_ready(const struct lp_pod *pod)
+{
+	if (!pod->json || pod->keeper != LP_PODPLAN_RUNNING || pod->stop_asked || pod->container_count == pod->init_count)
+		return false;
+	for (size_t i = pod->init_count; i < pod->container_count; i++)
+		if (!pod->containers[i].known || pod->containers[i].status.run != LP_CONTROL_RUN_RUNNING)
+			return false;
+	return true;
+}
+
+void
+lp_pod_wait(struct lp_pod *pod, const char *reason, const char *fmt, ...)
+{
+	char message[LP_ERR_TEXT];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(message, sizeof(message), fmt, args);
+	va_end(args);
+	if (strcmp(pod->wait_reason, reason) == 0 && strcmp(pod->wait_message, message) == 0)
+		return;
+	(void)snprintf(pod->wait_reason, sizeof(pod->wait_reason), "%s", reason);
+	(void)snprintf(pod->wait_message, sizeof(pod->wait_message), "%s", message);
+	lp_agent_event(pod->agent, pod, "Warning", "Failed", "%s", message);
+	lp_log(LP_LOG_WARN, "pod does not start, will retry", "pod=%s/%s reason=%s why=\"%s\"", pod->namespace, pod->name, reason, message);
+	lp_agent_report_changed(pod->agent);
+}
+
+/* ---- what the keeper says */
+
+static void
+lose_network(struct lp_pod *pod)
+{
+	struct lp_err err = { 0 };
+
+	lp_close(&pod->netns_fd);
+	lp_close(&pod->dir_fd);
+	if (pod->addr && pod->agent->net && lp_netbridge_detach(pod->agent->net, pod->uid, lp_loop_now(pod->agent->loop), &err) < 0)
+		lp_log(LP_LOG_WARN, "network of a pod was not given back", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name, err.text);
+	pod->addr = 0;
+	pod->attached = false;
+	lp_agent_network_changed(pod->agent);
+}
+
+static void
+on_pod(struct lp_control *control, const struct lp_control_state *state)
+{
+	struct lp_pod *pod = control->owner;
+
+	pod->go_ms = state->started_ms;
+	pod->uid_base = state->uid_base;
+	pod->missing = state->missing;
+	switch ((enum lp_control_phase)state->phase) {
+	case LP_CONTROL_STARTING:
+		if (pod->keeper != LP_PODPLAN_READY)
+			pod->keeper = LP_PODPLAN_SPAWNED;
+		break;
+	case LP_CONTROL_RUNNING:
+		pod->keeper = LP_PODPLAN_RUNNING;
+		break;
+	case LP_CONTROL_STOPPING:
+		pod->keeper = LP_PODPLAN_RUNNING;
+		break;
+	case LP_CONTROL_DONE:
+		pod->keeper = LP_PODPLAN_DONE;
+		break;
+	}
+	lp_agent_network_changed(pod->agent);
+	lp_agent_report_changed(pod->agent);
+	lp_pod_look(pod);
+}
+
+static void
+on_ready(struct lp_control *control, int netns_fd, int dir_fd)
+{
+	struct lp_pod *pod = control->owner;
+
+	lp_close(&pod->netns_fd);
+	lp_close(&pod->dir_fd);
+	pod->netns_fd = netns_fd;
+	pod->dir_fd = dir_fd;
+	if (pod->keeper == LP_PODPLAN_SPAWNED)
+		pod->keeper = LP_PODPLAN_READY;
+	lp_pod_look(pod);
+}
+
+/* What `kubectl describe` shows of a start or an end. Only steps that happened while we looked, never on adoption. */
+static void
+tell_events(struct lp_pod *pod, const struct lp_pod_container *before, const struct lp_control_status *now)
+{
+	struct lp_agent *agent = pod->agent;
+	bool backoff = lp_text_same(now->reason, "CrashLoopBackOff");
+
+	if (now->starts > (before->known ? before->status.starts : 0)) {
+		lp_agent_event(agent, pod, "Normal", "Created", "Created container: %s", now->name);
+		lp_agent_event(agent, pod, "Normal", "Started", "Started container %s", now->name);
+	}
+	if (now->run == LP_CONTROL_RUN_WAITING && backoff && !lp_text_same(before->status.reason, "CrashLoopBackOff"))
+		lp_agent_event(agent, pod, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", now->name,
+		    pod->name, pod->namespace, pod->uid);
+	if (now->end.set && lp_text_same(now->end.reason, "StartError") && now->end.message &&
+	    (!before->status.end.set || before->status.end.attempt != now->end.attempt))
+		lp_agent_event(agent, pod, "Warning", "Failed", "Error: %s", now->end.message);
+}
+
+static void
+on_status(struct lp_control *control, const struct lp_control_status *status)
+{
+	struct lp_pod *pod = control->owner;
+	struct lp_pod_container *container = find_container(pod, status->name);
+
+	if (!container)
+		return;		/* of an older spec: it is on its way out */
+	tell_events(pod, container, status);
+	keep_status(container, status);
+	if (status->notes && *status->notes && status->starts == 1)
+		lp_log(LP_LOG_INFO, "container runs with less than it asked for", "pod=%s/%s container=%s notes=\"%s\"", pod->namespace,
+		    pod->name, status->name, status->notes);
+	lp_agent_network_changed(pod->agent);
+	lp_agent_report_changed(pod->agent);
+	lp_pod_look(pod);
+}
+
+static void
+on_begun(struct lp_control *control, uint64_t id, int fd, const struct lp_err *err)
+{
+	struct lp_pod *pod = control->owner;
+
+	lp_console_begun(pod->agent->console, id, fd, err);
+}
+
+static void
+on_ended(struct lp_control *control, uint64_t id, const struct lp_container_exit *status)
+{
+	struct lp_pod *pod = control->owner;
+
+	lp_console_ended(pod->agent->console, id, status);
+}
+
+static void
+on_pong(struct lp_control *control, uint64_t id)
+{
+	(void)control;	/* nobody pings yet: a dead keeper closes its socket */
+	(void)id;
+}
+
+static void
+on_gone(struct lp_control *control)
+{
+	struct lp_pod *pod = control->owner;
+
+	lp_control_close(control);
+	pod->connected = false;
+	if (pod->forgetting) {
+		pod->keeper = LP_PODPLAN_NONE;
+		pod->forgetting = false;
+	} else {
+		pod->keeper = LP_PODPLAN_LOST;
+		lp_log(LP_LOG_WARN, "keeper of a pod died, its pod will be cleaned up", "pod=%s/%s", pod->namespace, pod->name);
+	}
+	lose_network(pod);
+	lp_agent_report_changed(pod->agent);
+	lp_pod_look(pod);
+}
+
+const struct lp_control_ops lp_pod_control_ops = {
+	.pod = on_pod,
+	.ready = on_ready,
+	.status = on_status,
+	.begun = on_begun,
+	.ended = on_ended,
+	.pong = on_pong,
+	.gone = on_gone,
+};
+
+/* ---- adoption */
+
+void
+lp_pod_adopt(struct lp_pod *pod)
+{
+	struct lp_agent *agent = pod->agent;
+	lp_auto_arena struct lp_arena arena;
+	struct lp_control_state state;
+	struct lp_control_status *statuses = NULL;
+	size_t count = 0;
+	struct lp_err err = { 0 };
+	uint32_t addr;
+
+	lp_arena_init(&arena, POD_MAX);
+	if (lp_control_last(&arena, agent->run_pods_fd, pod->uid, &state, &statuses, &count, NULL) == 0) {
+		pod->uid_base = state.uid_base;
+		pod->go_ms = state.started_ms;
+		if (state.note && lp_text_ipv4(state.note, &addr) == 0 && agent->net &&
+		    lp_netbridge_adopt(agent->net, pod->uid, addr, &err) == 0) {
+			pod->addr = addr;
+			pod->attached = true;
+		}
+		for (size_t i = 0; i < count; i++) {
+			struct lp_pod_container *container = find_container(pod, statuses[i].name);
+
+			if (container)
+				keep_status(container, &statuses[i]);
+		}
+	}
+	if (lp_control_open(agent->loop, &pod->control, agent->run_pods_fd, pod->uid, &lp_pod_control_ops, pod, &err) == 0) {
+		pod->connected = true;
+		pod->keeper = LP_PODPLAN_SPAWNED;	/* until it says more */
+	} else {
+		pod->keeper = LP_PODPLAN_LOST;
+		lp_log(LP_LOG_WARN, "a pod has no keeper any more, it will be cleaned up", "pod=%s/%s why=\"%s\"", pod->namespace,
+		    pod->name, err.text);
+	}
+	lp_pod_look(pod);
+}
+
+/* ---- what is wanted */
+
+static void
+read_final(struct lp_pod *pod)
+{
+	lp_auto_fd int fd = -1;
+	lp_auto_buf struct lp_buf text;
+
+	lp_buf_init(&text, FINAL_MAX);
+	if (pod->final || lp_path_open(pod->agent->pods_fd, pod->uid, O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0)
+		return;
+	if (lp_state_read(fd, "final", FINAL_SCHEMA, &text, NULL, NULL) == 0)
+		pod->final = lp_buf_take(&text, NULL);
+}
+
+/* A spec that a running pod cannot take over in place. */
+static bool
+needs_new_pod(const struct lp_pod *pod, const struct lp_json *json)
+{
+	enum lp_apply apply = lp_compare_objects(LP_SCHEMA_pod, pod->json, json, NULL);
+
+	return apply == LP_APPLY_RECREATE || apply == LP_APPLY_RESTART;
+}
+
+void
+lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
+{
+	struct lp_arena arena;
+	struct lp_json *json = NULL;
+
+	pod->object = object;
+	if (object && strcmp(object->digest, pod->digest) != 0) {
+		lp_arena_init(&arena, POD_MAX);
+		/* It was parsed when the revision was accepted: only memory can fail here, and the next revision tries again. */
+		if (lp_json_parse(&arena, object->text, strlen(object->text), NULL, &json, NULL) < 0) {
+			lp_arena_fini(&arena);
+			return;
+		}
+		if (pod->json && pod->keeper != LP_PODPLAN_NONE && needs_new_pod(pod, json))
+			pod->recreate = true;
+		lp_arena_fini(&pod->arena);
+		pod->arena = arena;
+		pod->json = json;
+		memcpy(pod->digest, object->digest, sizeof(pod->digest));
+		if (name_containers(pod) < 0)
+			lp_log(LP_LOG_ERROR, "out of memory", "pod=%s/%s", pod->namespace, pod->name);
+		read_final(pod);
+	}
+	lp_pod_look(pod);
+}
+
+static int64_t
+grace_ms(const struct lp_pod *pod)
+{
+	int64_t seconds = lp_json_int(pod->json, "metadata.deletionGracePeriodSeconds", -1);
+
+	return seconds < 0 ? -1 : seconds * 1000;
+}
+
+/* ---- the steps */
+
+static void
+retry_later(struct lp_pod *pod, int64_t now_ms)
+{
+	int64_t wait = RETRY_FIRST_MS << (pod->failures < 9 ? pod->failures : 9);
+
+	pod->failures++;
+	pod->retry_ms = now_ms + (wait > RETRY_MOST_MS ? RETRY_MOST_MS : wait);
+}
+
+static void
+do_start(struct lp_pod *pod, int64_t now_ms)
+{
+	struct lp_err err = { 0 };
+
+	if (lp_pod_start(pod, now_ms, &err) < 0) {
+		retry_later(pod, now_ms);
+		return;
+	}
+	pod->connected = true;
+	pod->stop_asked = false;
+	pod->keeper = LP_PODPLAN_SPAWNED;
+	pod->wait_reason[0] = pod->wait_message[0] = '\0';
+}
+
+static void
+do_connect(struct lp_pod *pod, int64_t now_ms)
+{
+	struct lp_err err = { 0 };
+
+	if (lp_pod_connect(pod, now_ms, &err) < 0) {
+		retry_later(pod, now_ms);
+		return;
+	}
+	pod->failures = 0;
+	pod->keeper = LP_PODPLAN_RUNNING;
+	pod->wait_reason[0] = pod->wait_message[0] = '\0';
+	lp_agent_network_changed(pod->agent);
+	lp_agent_report_changed(pod->agent);
+}
+
+static void
+do_stop(struct lp_pod *pod, int64_t now_ms)
+{
+	struct lp_err err = { 0 };
+	int64_t grace = grace_ms(pod);
+	int rc = lp_control_stop(&pod->control, grace, &err);
+
+	if (rc < 0) {
+		pod->retry_ms = now_ms + RETRY_ASK_MS;	/* -EPIPE: gone() follows */
+		return;
+	}
+	pod->stop_asked = true;
+	pod->asked_grace_ms = grace;
+	for (size_t i = pod->init_count; i < pod->container_count; i++)
+		if (pod->containers[i].known && pod->containers[i].status.run == LP_CONTROL_RUN_RUNNING)
+			lp_agent_event(pod->agent, pod, "Normal", "Killing", "Stopping container %s", pod->containers[i].name);
+	lp_agent_network_changed(pod->agent);
+}
+
+static void
+do_finish(struct lp_pod *pod, int64_t now_ms)
+{
+	lp_auto_arena struct lp_arena arena;
+	lp_auto_buf struct lp_buf text;
+	lp_auto_fd int fd = -1;
+	struct lp_json *status;
+	struct lp_err err = { 0 };
+	int rc;
+
+	lp_arena_init(&arena, FINAL_MAX);
+	lp_buf_init(&text, FINAL_MAX);
+	status = lp_pod_status(pod, &arena);
+	rc = !status || lp_json_write(&text, status) < 0 ? lp_err_set(&err, -ENOMEM, "status") : 0;
+	if (rc == 0)
+		rc = lp_path_mkdirs(pod->agent->pods_fd, pod->uid, 0700, &fd, &err);
+	if (rc == 0)
+		rc = lp_state_write(fd, "final", FINAL_SCHEMA, text.data, text.len, &err);
+	if (rc < 0) {
+		lp_log(LP_LOG_WARN, "end of a pod could not be written down, will retry", "pod=%s/%s why=\"%s\"", pod->namespace,
+		    pod->name, err.text);
+		retry_later(pod, now_ms);
+		return;
+	}
+	pod->final = lp_buf_take(&text, NULL);
+	lp_agent_report_changed(pod->agent);
+}
+
+static void
+do_forget(struct lp_pod *pod, int64_t now_ms)
+{
+	struct lp_err err = { 0 };
+	bool keep_logs = pod->final && pod->object && !lp_object_deleting(pod->json);
+
+	if (lp_control_forget(&pod->control, keep_logs, &err) < 0)
+		pod->retry_ms = now_ms + RETRY_ASK_MS;
+	else
+		pod->forgetting = true;
+}
+
+/* Every container that ran when the keeper died has an end that nobody saw. */
+static void
+note_losses(struct lp_pod *pod, bool again)
+{
+	int64_t now_wall = lp_clock_wall_ms();
+
+	for (size_t i = 0; i < pod->container_count; i++) {
+		struct lp_pod_container *container = &pod->containers[i];
+		struct lp_control_status *status = &container->status;
+
+		if (!container->known)
+			continue;
+		if (status->run == LP_CONTROL_RUN_RUNNING) {
+			container->lost = (struct lp_control_end){ .set = true, .attempt = status->attempt, .code = LOST_CODE,
+				.reason = "ContainerStatusUnknown",
+				.message = "The container could not be located: its keeper died and the pod was cleaned up",
+				.started_ms = status->started_ms, .ended_ms = now_wall };
+			status->run = LP_CONTROL_RUN_ENDED;
+			status->end = container->lost;
+		} else if (status->end.set || status->last.set) {
+			container->lost = status->end.set ? status->end : status->last;
+			/* The texts live in the arena, which the next status empties. */
+			container->lost.reason = container->lost.code ? "Error" : "Completed";
+			container->lost.message = NULL;
+		}
+		container->attempt = status->attempt + (status->starts > 0 || status->attempt > 0);
+		container->known = !again;
+	}
+}
+
+static void
+do_clean(struct lp_pod *pod, int64_t now_ms)
+{
+	struct lp_agent *agent = pod->agent;
+	const struct lp_control_spawn how = { .exe_fd = -1, .run_pods_fd = agent->run_pods_fd, .run_logs_fd = agent->run_logs_fd,
+		.cgroup_root_fd = agent->cgroup_fd };
+	struct lp_err err = { 0 };
+	bool again;
+	int rc = lp_control_cleanup(&how, pod->uid, pod->object != NULL, &err);
+
+	if (rc < 0) {
+		if (rc != -EBUSY)
+			lp_log(LP_LOG_WARN, "what a dead keeper left could not be removed, will retry", "pod=%s/%s why=\"%s\"",
+			    pod->namespace, pod->name, err.text);
+		pod->retry_ms = now_ms + (rc == -EBUSY ? RETRY_CLEAN_MS : RETRY_FIRST_MS);
+		return;
+	}
+	again = !pod->json || pod->go_ms == 0 || !lp_text_same(lp_json_str(pod->json, "spec.restartPolicy"), "Never");
+	note_losses(pod, again);
+	lose_network(pod);
+	pod->stop_asked = false;
+	pod->retry_ms = 0;
+	/* A pod that must not run twice has failed. */
+	if (!again && !pod->final) {
+		pod->keeper = LP_PODPLAN_DONE;
+		do_finish(pod, now_ms);
+	}
+	pod->keeper = LP_PODPLAN_NONE;
+	lp_agent_report_changed(agent);
+}
+
+static int
+remove_directory(void *arg, struct lp_buf *result, struct lp_err *err)
+{
+	const struct lp_pod *pod = arg;
+	int rc = lp_path_remove(pod->agent->pods_fd, pod->uid, err);
+
+	(void)result;
+	return rc < 0 ? rc : lp_path_remove(pod->agent->run_logs_fd, pod->uid, err);
+}
+
+static void
+directory_removed(struct lp_child *child, const struct lp_err *why, int64_t now_ms)
+{
+	struct lp_pod *pod = lp_of(child, struct lp_pod, removing);
+
+	if (why->code < 0) {
+		lp_log(LP_LOG_WARN, "directory of a removed pod stays, will retry", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name,
+		    why->text);
+		retry_later(pod, now_ms);
+		lp_pod_look(pod);
+		return;
+	}
+	pod->retired = true;
+	lp_agent_report_changed(pod->agent);
+}
+
+static void
+do_retire(struct lp_pod *pod, int64_t now_ms)
+{
+	struct lp_err err = { 0 };
+
+	if (pod->agent->leaving)
+		return;		/* down; what is its own on disk stays for the next start */
+	if (pod->retired || lp_child_busy(&pod->removing) || now_ms < pod->retry_ms)
+		return;
+	if (lp_child_start(pod->agent->loop, &pod->removing, remove_directory, pod, directory_removed, &err) < 0)
+		retry_later(pod, now_ms);
+}
+
+static void
+timer_due(struct lp_timer *timer, int64_t now_ms)
+{
+	(void)now_ms;
+	lp_pod_look(lp_of(timer, struct lp_pod, timer));
+}
+
+static enum lp_podplan_step
+next_step(struct lp_pod *pod, int64_t now_ms, int64_t *out_due_ms)
+{
+	struct lp_podplan_facts facts = {
+		.wanted = pod->object && !lp_object_deleting(pod->json),
+		.leaving = pod->agent->leaving || pod->recreate,
+		.finished = pod->final != NULL,
+		.stop_asked = pod->stop_asked && pod->asked_grace_ms == grace_ms(pod),
+		.forgetting = pod->forgetting,
+		.keeper = pod->keeper,
+		.retry_ms = pod->retry_ms,
+	};
+
+	/* Without a readable revision nothing is less wanted than before (TRUST.md rule 14). */
+	if (!pod->object && !pod->agent->revision.text && !pod->agent->leaving) {
+		*out_due_ms = INT64_MAX;
+		return LP_PODPLAN_WAIT;
+	}
+	if (pod->recreate && pod->keeper == LP_PODPLAN_NONE) {
+		pod->recreate = pod->stop_asked = false;
+		facts.leaving = pod->agent->leaving;
+	}
+	return lp_podplan_next(&facts, now_ms, out_due_ms);
+}
+
+static void
+look_again(struct lp_defer *defer, int64_t now_ms)
+{
+	struct lp_pod *pod = lp_of(defer, struct lp_pod, look);
+	enum lp_podplan_step step;
+	int64_t due_ms;
+
+	step = next_step(pod, now_ms, &due_ms);
+	switch (step) {
+	case LP_PODPLAN_WAIT:
+		break;
+	case LP_PODPLAN_START:
+		do_start(pod, now_ms);
+		break;
+	case LP_PODPLAN_CONNECT:
+		do_connect(pod, now_ms);
+		break;
+	case LP_PODPLAN_STOP:
+		do_stop(pod, now_ms);
+		break;
+	case LP_PODPLAN_FINISH:
+		do_finish(pod, now_ms);
+		break;
+	case LP_PODPLAN_FORGET:
+		do_forget(pod, now_ms);
+		break;
+	case LP_PODPLAN_CLEAN:
+		do_clean(pod, now_ms);
+		break;
+	case LP_PODPLAN_RETIRE:
+		do_retire(pod, now_ms);
+		break;
+	}
+	/* A step that failed has set retry_ms; one that worked may open the next one. */
+	if (pod->retry_ms > now_ms)
+		(void)lp_timer_start(pod->agent->loop, &pod->timer, pod->retry_ms, timer_due);
+	else if (step != LP_PODPLAN_WAIT && step != LP_PODPLAN_RETIRE)
+		lp_pod_look(pod);
+}
+
+void
+lp_pod_look(struct lp_pod *pod)
+{
+	lp_loop_defer(pod->agent->loop, &pod->look, look_again);
+}
+
+void
+lp_pod_nudge(struct lp_pod *pod)
+{
+	if (pod->keeper != LP_PODPLAN_NONE && pod->keeper != LP_PODPLAN_READY)
+		return;
+	pod->retry_ms = 0;
+	pod->failures = 0;
+	lp_pod_look(pod);
+}
+
+/* ---- its status */
+
+static void
+fill_row(struct lp_pod *pod, const struct lp_pod_container *container, const struct lp_json *spec, struct lp_report_container *out)
+{
+	(void)pod;
+	*out = (struct lp_report_container){
+		.name = container->name,
+		.image = lp_json_str(spec, "image"),
+		.image_id = container->image_id[0] ? container->image_id : NULL,
+		.status = container->known ? &container->status : NULL,
+		.lost = container->lost.set ? &container->lost : NULL,
+		.restarts = container->attempt,
+	};
+}
+
+struct lp_json *
+lp_pod_status(struct lp_pod *pod, struct lp_arena *arena)
+{
+	const struct lp_spec_pod *view = lp_parse(arena, pod, pod->json);
+	struct lp_report_container *rows = lp_arena_alloc(arena, (pod->container_count + 1) * sizeof(*rows));
+	char pod_ip[LP_TEXT_IPV4] = "", host_ip[LP_TEXT_IPV4] = "";
+	struct lp_report_pod facts;
+	struct lp_json *final = NULL;
+	size_t n = 0;
+
+	if (!view || !rows)
+		return NULL;
+	if (pod->final && lp_json_parse(arena, pod->final, strlen(pod->final), NULL, &final, NULL) == 0)
+		return final;
+	lp_json_each(spec, lp_json_path(pod->json, "spec.initContainers"))
+		if (n < pod->container_count)
+			fill_row(pod, &pod->containers[n], spec, &rows[n]), n++;
+	lp_json_each(spec, lp_json_path(pod->json, "spec.containers"))
+		if (n < pod->container_count)
+			fill_row(pod, &pod->containers[n], spec, &rows[n]), n++;
+	if (pod->agent->node.address)
+		lp_text_ipv4_print(pod->agent->node.address, host_ip);
+	if (pod->addr)
+		lp_text_ipv4_print(pod->addr, pod_ip);
+	facts = (struct lp_report_pod){
+		.pod = pod->json,
+		.host_ip = *host_ip ? host_ip : NULL,
+		.pod_ip = *pod_ip ? pod_ip : lp_pod_is_host_network(pod) && *host_ip ? host_ip : NULL,
+		.qos = lp_convert_qos_name(lp_convert_qos(view)),
+		.started_ms = pod->go_ms,
+		.done = pod->keeper == LP_PODPLAN_DONE,
+		.stopping = pod->stop_asked,
+		.wait_reason = pod->wait_reason[0] ? pod->wait_reason : NULL,
+		.wait_message = pod->wait_message,
+		.inits = rows,
+		.containers = rows + pod->init_count,
+		.init_count = pod->init_count,
+		.container_count = pod->container_count - pod->init_count,
+	};
+	return lp_report_status(arena, &facts);
+}

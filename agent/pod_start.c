@@ -1,0 +1,410 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/convert.h"
+#include "agent/pod.h"
+#include "agent/user.h"
+#include "agent/volume.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "specs/object.h"
+#include "specs/schema.h"
+
+/* Making a pod: from its spec to a spawned keeper, and from a keeper with namespaces to running containers. */
+
+enum { START_MAX = 32 << 20, FIRST_RANGE = 16, LAST_RANGE = 65000, RANGE_IDS = 65536 };
+
+/* Everything that one start needs and gives back. */
+struct start {
+	struct lp_pod *pod;
+	struct lp_arena arena;
+	const struct lp_spec_pod *view;
+	struct lp_facts facts;
+	struct lp_facts_image *images;
+	struct lp_image *found;
+	size_t found_count;
+	uint64_t *attempts;
+	char pod_path[640], pod_ip[LP_TEXT_IPV4], node_ip[LP_TEXT_IPV4], dns_ip[LP_TEXT_IPV4];
+};
+
+static const struct lp_json *
+mentioned(void *arg, const char *kind, const char *namespace, const char *name)
+{
+	const struct lp_agent *agent = arg;
+	const struct lp_revision_object *object = lp_revision_find(&agent->revision, kind, namespace, name);
+
+	return object ? object->json : NULL;
+}
+
+static const struct lp_json *
+nth_service(void *arg, const char *namespace, size_t index)
+{
+	const struct lp_agent *agent = arg;
+
+	for (size_t i = 0; i < agent->revision.count; i++) {
+		const struct lp_revision_object *object = &agent->revision.objects[i];
+
+		if (strcmp(object->kind, "Service") == 0 && strcmp(object->namespace, namespace) == 0 && index-- == 0)
+			return object->json;
+	}
+	return NULL;
+}
+
+static const struct lp_spec_container *
+container_at(const struct lp_spec_pod *view, size_t i)
+{
+	size_t inits = view->spec->init_containers.count;
+
+	return i < inits ? view->spec->init_containers.items[i] : view->spec->containers.items[i - inits];
+}
+
+/* ---- images */
+
+static int
+resolve_user(struct start *start, const struct lp_spec_container *container, const struct lp_image *image, struct lp_facts_image *out,
+    struct lp_err *err)
+{
+	int fds[LP_IMAGES_LAYERS_MAX];
+	const char *user = lp_convert_user(&start->arena, start->view, container, image);
+	struct lp_user who;
+	int rc = lp_images_layer_fds(start->pod->agent->images, image, fds, err);
+
+	if (rc < 0)
+		return rc;
+	rc = lp_user_resolve(&start->arena, user ? user : "", fds, image->layer_count, &who, err);
+	for (size_t i = 0; i < image->layer_count; i++)
+		(void)close(fds[i]);
+	if (rc < 0)
+		return rc;
+	*out = (struct lp_facts_image){ .image = image, .uid = who.uid, .gid = who.gid, .groups = who.groups, .group_count = who.group_count };
+	return 0;
+}
+
+static int
+find_images(struct start *start, struct lp_err *err)
+{
+	struct lp_pod *pod = start->pod;
+
+	for (size_t i = 0; i < pod->container_count; i++) {
+		const struct lp_spec_container *container = container_at(start->view, i);
+		struct lp_image *image = &start->found[i];
+		int rc = lp_images_find(pod->agent->images, container->image, image, err);
+
+		if (rc < 0) {
+			bool never = lp_text_same(container->image_pull_policy, "Never");
+
+			if (rc == -ENOENT)
+				lp_pod_wait(pod, never ? "ErrImageNeverPull" : "ImagePullBackOff",
+				    "image \"%s\" is not on this node: load it with `limpet image load`", container->image);
+			else
+				lp_pod_wait(pod, "ImageInspectError", "image \"%s\": %s", container->image, err ? err->text : "");
+			return rc;
+		}
+		start->found_count = i + 1;
+		(void)snprintf(pod->containers[i].image_id, sizeof(pod->containers[i].image_id), "%s", image->digest);
+		rc = resolve_user(start, container, image, &start->images[i], err);
+		if (rc < 0) {
+			lp_pod_wait(pod, "CreateContainerConfigError", "%s", err ? err->text : "");
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* ---- user namespace */
+
+static bool
+range_is_taken(const struct lp_agent *agent, uint32_t base)
+{
+	size_t pos = 0;
+	void *value;
+
+	while (lp_map_next(&agent->pods, &pos, NULL, &value)) {
+		const struct lp_pod *other = value;
+
+		if (other->uid_base == base && other->keeper != LP_PODPLAN_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* The first free range of ids, or 0: why the host's user namespace is used. */
+static uint32_t
+choose_range(struct start *start)
+{
+	struct lp_pod *pod = start->pod;
+	struct lp_agent *agent = pod->agent;
+	const char *why;
+
+	if (!lp_convert_wants_users(start->view, &why) || pod->no_users)
+		return 0;
+	why = lp_volume_may_shift(agent->layers_path, agent->node.tmpfs_idmap) ? NULL : agent->layers_path;
+	for (size_t i = 0; !why && i < start->view->spec->volumes.count; i++) {
+		const struct lp_spec_host_path *host = start->view->spec->volumes.items[i]->host_path;
+
+		if (host && !lp_volume_may_shift(host->path, agent->node.tmpfs_idmap))
+			why = host->path;
+	}
+	if (why) {
+		lp_agent_event(agent, pod, "Warning", "HostUsers",
+		    "the pod runs in the host's user namespace: the file system of %s cannot be idmapped", why);
+		return 0;
+	}
+	for (uint32_t n = FIRST_RANGE; n < LAST_RANGE; n++)
+		if (!range_is_taken(agent, n * RANGE_IDS))
+			return n * RANGE_IDS;
+	return 0;
+}
+
+/* ---- facts */
+
+static void
+fill_facts(struct start *start)
+{
+	struct lp_agent *agent = start->pod->agent;
+	const char *domain = lp_revision_setting(&agent->revision, "clusterDomain");
+
+	if (agent->node.address)
+		lp_text_ipv4_print(agent->node.address, start->node_ip);
+	if (agent->dns_addr)
+		lp_text_ipv4_print(agent->dns_addr, start->dns_ip);
+	(void)snprintf(start->pod_path, sizeof(start->pod_path), "%s/pods/%s", agent->data_path, start->pod->uid);
+	start->facts = (struct lp_facts){
+		.layers_path = agent->layers_path,
+		.pod_path = start->pod_path,
+		.instance = agent->instance.id,
+		.node_name = agent->name,
+		.node_ip = start->node_ip,
+		.pod_ip = start->pod_ip[0] ? start->pod_ip : NULL,
+		.cluster_domain = domain ? domain : "cluster.local",
+		.dns_ip = start->dns_ip[0] ? start->dns_ip : NULL,
+		.host_resolv = agent->host_resolv,
+		.cpu_milli = agent->node.cpu_milli,
+		.memory_bytes = agent->node.memory_bytes,
+		.uid_base = start->pod->uid_base,
+		.tmpfs_idmap = agent->node.tmpfs_idmap,
+		.may_protect = agent->node.may_protect,
+		.seccomp = agent->seccomp.data,
+		.seccomp_bytes = agent->seccomp.len,
+		.seccomp_caps = agent->seccomp_caps,
+		.images = start->images,
+		.attempts = start->attempts,
+		.object = mentioned,
+		.service = nth_service,
+		.arg = agent,
+	};
+}
+
+static int
+begin(struct start *start, struct lp_pod *pod, struct lp_err *err)
+{
+	*start = (struct start){ .pod = pod };
+	lp_arena_init(&start->arena, START_MAX);
+	start->view = lp_parse(&start->arena, pod, pod->json);
+	start->images = lp_arena_alloc(&start->arena, (pod->container_count + 1) * sizeof(*start->images));
+	start->found = lp_arena_alloc(&start->arena, (pod->container_count + 1) * sizeof(*start->found));
+	start->attempts = lp_arena_alloc(&start->arena, (pod->container_count + 1) * sizeof(*start->attempts));
+	if (!start->view || !start->view->spec || !start->attempts)
+		return lp_err_set(err, -ENOMEM, "pod %s/%s", pod->namespace, pod->name);
+	for (size_t i = 0; i < pod->container_count; i++)
+		start->attempts[i] = pod->containers[i].attempt;
+	if (pod->addr)
+		lp_text_ipv4_print(pod->addr, start->pod_ip);
+	return 0;
+}
+
+static void
+end(struct start *start)
+{
+	for (size_t i = 0; i < start->found_count; i++)
+		lp_images_release(&start->found[i]);
+	lp_arena_fini(&start->arena);
+}
+
+/* ---- start */
+
+static int
+prepare_volumes(struct start *start, int pod_fd, struct lp_err *err)
+{
+	struct lp_volume *volumes;
+	size_t count;
+	int rc = lp_convert_volumes(&start->arena, start->view, start->pod_path, &volumes, &count, err);
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = lp_volume_prepare(pod_fd, &volumes[i], err);
+	/* A ConfigMap that is not there yet is found out before anything is made. */
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct lp_volume_file *files;
+		size_t file_count;
+
+		if (volumes[i].kind == LP_VOLUME_FILES)
+			rc = lp_volume_files(&start->arena, &volumes[i], start->view, start->pod->json, &start->facts, &files, &file_count, err);
+	}
+	return rc;
+}
+
+static int
+reserve_address(struct start *start, int64_t now_ms, struct lp_err *err)
+{
+	struct lp_pod *pod = start->pod;
+	int rc;
+
+	if (start->view->spec->host_network.value)
+		return 0;
+	if (!pod->agent->net)
+		return lp_err_say(err, -ENETDOWN, "network is not ready: this node has no pod range yet");
+	rc = lp_netbridge_reserve(pod->agent->net, pod->uid, now_ms, &pod->addr, err);
+	if (rc == 0)
+		lp_text_ipv4_print(pod->addr, start->pod_ip);
+	return rc;
+}
+
+static int
+spawn(struct start *start, struct lp_err *err)
+{
+	struct lp_pod *pod = start->pod;
+	struct lp_agent *agent = pod->agent;
+	char system_cgroup[64];
+	const struct lp_control_spawn how = {
+		.exe_fd = agent->exe_fd,
+		.run_pods_fd = agent->run_pods_fd,
+		.run_logs_fd = agent->run_logs_fd,
+		.cgroup_root_fd = agent->cgroup_fd,
+		.system_cgroup = agent->cgroup_fd >= 0 ? system_cgroup : NULL,
+	};
+	struct lp_control_pod record;
+	int rc = lp_convert_pod(&start->arena, start->view, pod->json, &start->facts, &record, err);
+
+	if (rc < 0) {
+		lp_pod_wait(pod, "CreateContainerConfigError", "%s", err->text);
+		return rc;
+	}
+	(void)snprintf(system_cgroup, sizeof(system_cgroup), "%s/system", agent->instance.id);
+	record.note = start->pod_ip;
+	rc = lp_control_spawn(agent->loop, &pod->control, &how, &record, &lp_pod_control_ops, pod, err);
+	if (rc < 0)
+		lp_pod_wait(pod, "CreatePodSandboxError", "%s", err->text);
+	return rc;
+}
+
+int
+lp_pod_start(struct lp_pod *pod, int64_t now_ms, struct lp_err *err)
+{
+	lp_auto_fd int pod_fd = -1;
+	lp_auto_fd int writable_fd = -1;
+	struct start start;
+	int rc = begin(&start, pod, err);
+
+	if (rc == 0)
+		rc = find_images(&start, err);
+	if (rc < 0)
+		goto out;
+	rc = reserve_address(&start, now_ms, err);
+	if (rc < 0) {
+		lp_pod_wait(pod, "NetworkNotReady", "%s", err->text);
+		goto out;
+	}
+	pod->uid_base = choose_range(&start);
+	fill_facts(&start);
+	rc = lp_path_mkdirs(pod->agent->pods_fd, pod->uid, 0700, &pod_fd, err);
+	if (rc == 0)
+		rc = lp_path_mkdirs(pod_fd, "writable", 0700, &writable_fd, err);
+	if (rc == 0)
+		rc = prepare_volumes(&start, pod_fd, err);
+	if (rc < 0) {
+		lp_pod_wait(pod, "CreateContainerConfigError", "%s", err->text);
+		goto out;
+	}
+	rc = spawn(&start, err);
+	for (size_t i = 0; rc == 0 && i < pod->container_count; i++)
+		lp_agent_event(pod->agent, pod, "Normal", "Pulled", "Container image \"%s\" already present on machine",
+		    container_at(start.view, i)->image);
+out:
+	end(&start);
+	return rc;
+}
+
+/* ---- connect */
+
+static int
+write_volumes(struct start *start, struct lp_err *err)
+{
+	struct lp_pod *pod = start->pod;
+	/* Where tmpfs cannot shift ids the files belong to the ids that the container has outside. */
+	uint32_t owner = pod->uid_base && !pod->agent->node.tmpfs_idmap ? pod->uid_base : 0;
+	struct lp_volume *volumes;
+	size_t count;
+	int rc = lp_convert_volumes(&start->arena, start->view, start->pod_path, &volumes, &count, err);
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct lp_volume_file *files;
+		size_t file_count;
+
+		if (volumes[i].kind != LP_VOLUME_FILES)
+			continue;
+		rc = lp_volume_files(&start->arena, &volumes[i], start->view, pod->json, &start->facts, &files, &file_count, err);
+		if (rc == 0)
+			rc = lp_volume_write(pod->dir_fd, volumes[i].name, files, file_count, owner, err);
+	}
+	return rc;
+}
+
+int
+lp_pod_connect(struct lp_pod *pod, int64_t now_ms, struct lp_err *err)
+{
+	struct lp_agent *agent = pod->agent;
+	struct lp_control_file *files;
+	size_t file_count;
+	struct start start;
+	int rc = begin(&start, pod, err);
+
+	if (rc == 0 && !pod->attached && pod->netns_fd >= 0) {
+		rc = agent->net ? lp_netbridge_attach(agent->net, pod->uid, pod->netns_fd, now_ms, &pod->addr, err)
+				: lp_err_say(err, -ENETDOWN, "this node has no pod range yet");
+		if (rc < 0)
+			lp_pod_wait(pod, "NetworkNotReady", "%s", err->text);
+		else
+			pod->attached = true;
+	}
+	if (rc == 0 && pod->addr)
+		lp_text_ipv4_print(pod->addr, start.pod_ip);
+	if (rc == 0) {
+		fill_facts(&start);
+		rc = write_volumes(&start, err);
+		if (rc == 0)
+			rc = lp_convert_files(&start.arena, start.view, pod->json, &start.facts, &files, &file_count, err);
+		if (rc == 0)
+			rc = lp_control_go(&pod->control, files, file_count, start.pod_ip, err);
+		if (rc < 0)
+			lp_pod_wait(pod, "CreateContainerConfigError", "%s", err->text);
+	}
+	if (rc == 0)
+		pod->go_ms = lp_clock_wall_ms();	/* the keeper's own figure follows */
+	end(&start);
+	return rc;
+}
+
+void
+lp_pod_refresh(struct lp_pod *pod)
+{
+	struct lp_err err = { 0 };
+	struct start start;
+	int rc;
+
+	if (!pod->json || pod->keeper != LP_PODPLAN_RUNNING || pod->dir_fd < 0)
+		return;
+	rc = begin(&start, pod, &err);
+	if (rc == 0) {
+		fill_facts(&start);
+		rc = write_volumes(&start, &err);
+	}
+	end(&start);
+	if (rc < 0)
+		lp_agent_event(pod->agent, pod, "Warning", "FailedMount", "volumes keep their former content: %s", err.text);
+}
