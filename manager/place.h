@@ -1,0 +1,32 @@
+/*
+ * manager/place.h - pure: which node takes a pod.
+ *
+ * Filters  in Kubernetes' order: unschedulable, taints, node selector and required node affinity, host ports, resources; the
+ *          first that refuses a node is what the FailedScheduling event counts
+ * Choice   fewest untolerated PreferNoSchedule taints, then fewest pods of the same owner or labels, then the smallest share
+ *          of its resources requested, then the name
+ */
+#ifndef LP_MANAGER_PLACE_H
+#define LP_MANAGER_PLACE_H
+
+#include "base/json.h"
+#include "specs/quantity.h"
+
+#define LP_PLACE_RESOURCES 16
+
+/* What a pod asks for: per resource the sum over containers, but at least the largest init container. */
+struct lp_place_request {
+	const char *name[LP_PLACE_RESOURCES];	/* weak: "cpu", "memory" ... in the pod's document */
+	struct lp_quantity amount[LP_PLACE_RESOURCES];
+	size_t count;
+};
+
+void lp_place_request(const struct lp_json *pod, struct lp_place_request *out);
+
+/* Is the pod still using what it asked for? (not Succeeded, not Failed) */
+bool lp_place_active(const struct lp_json *pod);
+
+/* Do nodeSelector and required node affinity of the pod allow this node? */
+bool lp_place_selects(struct lp_arena *arena, const struct lp_json *pod, const struct lp_json *node);
+
+#endif
