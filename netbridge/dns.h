@@ -29,7 +29,10 @@ enum lp_dns_type {
 	LP_DNS_SRV = 33, LP_DNS_OPT = 41, LP_DNS_ANY = 255,
 };
 
-enum lp_dns_rcode { LP_DNS_NOERROR, LP_DNS_FORMERR, LP_DNS_SERVFAIL, LP_DNS_NXDOMAIN, LP_DNS_NOTIMP, LP_DNS_REFUSED };
+enum lp_dns_rcode {
+	LP_DNS_NOERROR = 0, LP_DNS_FORMERR = 1, LP_DNS_SERVFAIL = 2, LP_DNS_NXDOMAIN = 3, LP_DNS_NOTIMP = 4, LP_DNS_REFUSED = 5,
+	LP_DNS_BADVERS = 16,		/* its upper part travels in the OPT record */
+};
 
 struct lp_dns_record {
 	const char *name;
