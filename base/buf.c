@@ -12,7 +12,8 @@ enum { FIRST_BYTES = 64 };
 void
 lp_buf_init(struct lp_buf *buf, size_t max)
 {
-	*buf = (struct lp_buf){ .max = max };
+	/* "No ceiling" must leave room for the sums below. */
+	*buf = (struct lp_buf){ .max = max < SIZE_MAX / 2 ? max : SIZE_MAX / 2 };
 }
 
 void

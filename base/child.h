@@ -30,7 +30,10 @@ struct lp_child {
 /* Start. The child struct must stay until done() or lp_child_cancel(). */
 int lp_child_start(struct lp_loop *loop, struct lp_child *child, lp_child_work_fn work, void *arg, lp_child_done_fn done, struct lp_err *err);
 bool lp_child_busy(const struct lp_child *child);
-/* Kill and reap it; done() is not called. */
+/*
+ * Kill and reap it if it runs (done() is not called then), and give the result's memory back: once for every start, in done()
+ * or later, before the struct goes or starts again. Safe on a zeroed struct.
+ */
 void lp_child_cancel(struct lp_child *child);
 
 #endif

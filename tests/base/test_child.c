@@ -39,6 +39,7 @@ run(lp_child_work_fn work, void *arg)
 	CHECK(lp_child_busy(&child));
 	CHECK_OK(lp_loop_run(loop, &err), &err);
 	CHECK_INT(done_count, 1);
+	lp_child_cancel(&child);
 	lp_loop_free(loop);
 	CHECK_INT(waitpid(-1, NULL, WNOHANG), -1);	/* nothing is left to reap */
 	CHECK_INT(errno, ECHILD);
