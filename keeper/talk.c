@@ -197,7 +197,7 @@ run_exec(struct lp_keeper *keeper, struct lp_control_message *message, struct lp
 	struct lp_ward *ward = lp_keeper_find(keeper, message->container);
 	struct lp_process_config config;
 	size_t next = 0;
-	int rc;
+	int rc = 0;
 
 	if (!ward)
 		return lp_err_say(err, -ENOENT, "container %s not found in pod %s", message->container ? message->container : "?",
@@ -213,7 +213,10 @@ run_exec(struct lp_keeper *keeper, struct lp_control_message *message, struct lp
 	config.cols = message->cols;
 	for (int i = 0; i < 3; i++)
 		config.stdio[i] = (message->stdio_mask & 1u << i) && next < message->fd_count ? message->fds[next++] : -1;
-	lp_process_init(&exec->process);
+	for (int i = 0; i < 3 && !rc; i++)
+		rc = config.stdio[i] < 0 ? 0 : lp_ward_own_pipe(ward, config.stdio[i], err);
+	if (rc < 0)
+		return rc;
 	rc = lp_container_exec(ward->container, &config, &exec->process, err);
 	if (!rc)
 		rc = lp_watch_start(keeper->loop, &exec->watch, exec->process.pidfd, EPOLLIN, exec_ended, err);

@@ -377,28 +377,40 @@ making_fini(struct making *making)
 	free(making->fds);
 }
 
-/* stdin, stdout, stderr of the container belong to its user: programs open /dev/stdout again. */
-static int
-make_pipe(struct lp_ward *ward, int index, int *out_ours, int *out_theirs, struct lp_err *err)
+int
+lp_ward_own_pipe(const struct lp_ward *ward, int fd, struct lp_err *err)
 {
 	const struct lp_control_pod *pod = &ward->keeper->pod;
 	uint32_t uid = ward->spec->config.process.uid, gid = ward->spec->config.process.gid;
-	int ends[2], rc = 0;
+	struct stat st;
+	int rc = 0;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return lp_err_set(err, -errno, "pipe");
+	if (fstat(fd, &st) < 0)
+		return lp_err_set(err, -errno, "look at a pipe");
+	if (!S_ISFIFO(st.st_mode))
+		return 0;
 	if (!pod->host_users) {
 		rc = lp_ns_map(pod->uids, pod->uid_count, uid, &uid);
 		if (!rc)
 			rc = lp_ns_map(pod->gids, pod->gid_count, gid, &gid);
 	}
-	*out_ours = index ? ends[0] : ends[1];
-	*out_theirs = index ? ends[1] : ends[0];
 	if (rc < 0)
 		return lp_err_set(err, rc, "user %u:%u is not in the pod's user namespace", uid, gid);
-	if (fchown(*out_theirs, uid, gid) < 0)
-		return lp_err_set(err, -errno, "chown a pipe");
-	return fcntl(*out_ours, F_SETFL, O_NONBLOCK | (index ? O_RDONLY : O_WRONLY)) < 0 ? lp_err_set(err, -errno, "fcntl") : 0;
+	return fchown(fd, uid, gid) < 0 ? lp_err_set(err, -errno, "chown a pipe") : 0;
+}
+
+static int
+make_pipe(struct lp_ward *ward, int index, int *out_ours, int *out_theirs, struct lp_err *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return lp_err_set(err, -errno, "pipe");
+	*out_ours = index ? ends[0] : ends[1];
+	*out_theirs = index ? ends[1] : ends[0];
+	if (fcntl(*out_ours, F_SETFL, O_NONBLOCK | (index ? O_RDONLY : O_WRONLY)) < 0)
+		return lp_err_set(err, -errno, "fcntl");
+	return lp_ward_own_pipe(ward, *out_theirs, err);
 }
 
 static int

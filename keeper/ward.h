@@ -95,6 +95,9 @@ void lp_ward_status(const struct lp_ward *ward, int64_t now_ms, char scratch[sta
 /* A copy of its output goes there from now on; descriptors are the ward's on success. -EMFILE too many. */
 int lp_ward_attach(struct lp_ward *ward, int out_fd, int err_fd, struct lp_err *err);
 
+/* A pipe that the container gets belongs to its user: programs open /dev/stdout again. Anything else is left alone. */
+int lp_ward_own_pipe(const struct lp_ward *ward, int fd, struct lp_err *err);
+
 const char *lp_ward_reason_name(enum lp_ward_reason reason);
 
 /* Remove the cgroup and layer of a container that ended; it is taken over. */

@@ -549,7 +549,7 @@ TEST(the_newest_agent_wins)
 
 TEST(one_more_process_runs_inside_with_pipes_of_its_own)
 {
-	struct lp_control_exec exec = { .container = "main", .args = (const char *const[]){ "/bin/sh", "-c", "cat; echo done >&2; exit 9", NULL } };
+	struct lp_control_exec exec = { .container = "main", .args = (const char *const[]){ "/bin/sh", "-c", "cat; echo done >/dev/stderr; exit 9", NULL } };
 	struct lp_err err;
 	int in[2], out[2], errs[2];
 	char text[64] = { 0 };
@@ -810,9 +810,46 @@ TEST(a_pod_in_the_hosts_namespaces_is_stopped_whole)
 	finish();
 }
 
-TEST(a_keeper_is_small)
+static long
+keeper_kib(void)
 {
 	char path[64], *text, *at;
+	long kib;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)node.control.keeper_pid);
+	text = lp_test_read(path, NULL);
+	at = strstr(text, "Private_Dirty:");
+	CHECK(at);
+	kib = strtol(at + strlen("Private_Dirty:"), NULL, 10);
+	free(text);
+	return kib;
+}
+
+TEST(a_keeper_does_not_grow_with_its_restarts)
+{
+	uint64_t starts;
+	long before;
+
+	make_node();
+	add_container("main", "echo words; exit 1");
+	node.pod.policy = LP_CONTROL_ALWAYS;
+	spawn();
+	go();
+	WAIT_UNTIL(seen("main") && seen("main")->status.starts > 50);
+	before = keeper_kib();
+	starts = seen("main")->status.starts;
+	WAIT_UNTIL(seen("main")->status.starts > starts + 300);
+#ifndef LP_SANITIZED
+	if (keeper_kib() > before + 64)
+		FAIL("from %ld to %ld KiB in 300 restarts", before, keeper_kib());
+#else
+	CHECK(before > 0);
+#endif
+	finish();
+}
+
+TEST(a_keeper_is_small)
+{
 	long kib = 0;
 
 	make_node();
@@ -820,16 +857,11 @@ TEST(a_keeper_is_small)
 	spawn();
 	go();
 	WAIT_UNTIL(is_running("main"));
-	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)node.control.keeper_pid);
-	text = lp_test_read(path, NULL);
-	at = strstr(text, "Private_Dirty:");
-	CHECK(at);
-	kib = strtol(at + strlen("Private_Dirty:"), NULL, 10);
+	kib = keeper_kib();
 #ifndef LP_SANITIZED
 	if (kib > 512)	/* the budget is 128 KiB and measured by the bench; this catches a leak of another size */
 		FAIL("a keeper has %ld KiB of its own", kib);
 #endif
 	CHECK(kib > 0);
-	free(text);
 	finish();
 }
