@@ -626,3 +626,21 @@ lp_channel_last_read_ms(const struct lp_channel *channel)
 {
 	return channel->last_read_ms;
 }
+
+int
+lp_channel_local(const struct lp_channel *channel, char *out, size_t size)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	const void *host;
+
+	if (channel->fd < 0 || getsockname(channel->fd, (struct sockaddr *)&addr, &len) < 0)
+		return -ENOTCONN;
+	if (addr.ss_family == AF_INET)
+		host = &((const struct sockaddr_in *)&addr)->sin_addr;
+	else if (addr.ss_family == AF_INET6)
+		host = &((const struct sockaddr_in6 *)&addr)->sin6_addr;
+	else
+		return -ENOTCONN;
+	return inet_ntop(addr.ss_family, host, out, (socklen_t)size) ? 0 : -errno;
+}

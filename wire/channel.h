@@ -69,6 +69,8 @@ struct lp_tls *lp_channel_tls(const struct lp_channel *channel);
 const struct lp_cert_identity *lp_channel_peer(const struct lp_channel *channel);
 /* "192.168.1.7:51442", "unix". */
 const char *lp_channel_remote(const struct lp_channel *channel);
+/* Our own address, without the port. -ENOTCONN for a UNIX socket. */
+int lp_channel_local(const struct lp_channel *channel, char *out, size_t size);
 int64_t lp_channel_last_read_ms(const struct lp_channel *channel);
 
 #endif

@@ -11,6 +11,7 @@
 #include "wire/tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,6 +39,7 @@ struct lp_tls_config {
 	bool server, has_pin, has_session;
 	uint8_t pin[LP_DIGEST_BYTES];
 	mbedtls_ssl_session session;		/* client: the newest; see has_session */
+	char session_name[256];			/* the server it is with: another name is another server */
 	struct lp_tls_tickets *tickets;		/* weak; NULL: no resumption */
 	struct lp_tls *current;			/* weak; whose handshake is running */
 };
@@ -404,7 +406,8 @@ lp_tls_new(struct lp_tls_config *config, int fd, const char *name, struct lp_tls
 	rc = mbedtls_ssl_setup(&tls->ssl, &config->conf);
 	if (rc == 0 && !config->server)
 		rc = mbedtls_ssl_set_hostname(&tls->ssl, name);
-	if (rc == 0 && config->has_session && mbedtls_ssl_set_session(&tls->ssl, &config->session) != 0) {
+	if (rc == 0 && config->has_session && strcmp(config->session_name, name) == 0 &&
+	    mbedtls_ssl_set_session(&tls->ssl, &config->session) != 0) {
 		/* A session that the library will not take again is not worth an error: the handshake is a full one. */
 		mbedtls_ssl_session_free(&config->session);
 		mbedtls_ssl_session_init(&config->session);
@@ -443,7 +446,8 @@ session_keep(struct lp_tls *tls)
 	if (mbedtls_ssl_get_session(&tls->ssl, &session) == 0) {
 		mbedtls_ssl_session_free(&config->session);
 		config->session = session;
-		config->has_session = true;
+		config->has_session = snprintf(config->session_name, sizeof(config->session_name), "%s",
+		    mbedtls_ssl_get_hostname(&tls->ssl)) < (int)sizeof(config->session_name);
 	} else {
 		mbedtls_ssl_session_free(&session);
 	}
