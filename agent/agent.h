@@ -102,6 +102,9 @@ void lp_agent_use(struct lp_agent *agent, struct lp_revision *revision);
 /* The command `limpet agent`. Returns the exit status. */
 int lp_agent_main(int argc, char **argv);
 
+/* The command `limpet down`. */
+int lp_agent_down_main(int argc, char **argv);
+
 /* Take everything of an instance down: its pods with their grace period, network, cgroups, run directory. Works with no agent alive. */
 int lp_agent_down(const struct lp_instance_config *config, struct lp_err *err);
 

@@ -104,6 +104,8 @@ run(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err 
 		rc = lp_agent_start(agent, config, err);
 	if (rc == 0) {
 		lp_log(LP_LOG_INFO, "agent is ready", "node=%s data=%s", agent->name, agent->instance.data_dir);
+		(void)printf("ready\n");
+		(void)fflush(stdout);
 		rc = lp_loop_run(agent->loop, err);
 	}
 	return rc;
@@ -183,15 +185,55 @@ lp_agent_down(const struct lp_instance_config *config, struct lp_err *err)
 	const struct lp_agent_config how = { .instance = *config, .standalone = true, .node_name = "down" };
 	struct lp_agent agent = { 0 };
 	struct lp_instance instance;
+	lp_auto_fd int pid_fd = -1;
 	int rc = lp_instance_init(&instance, config, false, err);
 
 	if (rc < 0)
 		return rc;
 	rc = lp_agent_open(&agent, &how, err);
+	if (rc == 0)
+		rc = write_pid(&agent, &pid_fd, err);
 	if (rc == 0) {
 		begin_leaving(&agent, lp_loop_now(agent.loop));
 		rc = lp_loop_run(agent.loop, err);
 	}
 	lp_agent_close(&agent);
 	return rc < 0 ? rc : remove_everything(&instance, err);
+}
+
+int
+lp_agent_down_main(int argc, char **argv)
+{
+	struct lp_instance_config config = { 0 };
+	const char *rest[WORDS_MAX];
+	bool help = false;
+	const struct lp_opt opts[] = {
+		{ "data-dir", 'd', LP_OPT_STR, &config.data_dir, "DIR", "data directory of the instance (default " LP_INSTANCE_DATA ")" },
+		{ "run-dir", 0, LP_OPT_STR, &config.run_dir, "DIR", "its run directory, when it was given one" },
+		{ "instance", 0, LP_OPT_STR, &config.instance, "NAME", "its name, when it was given one" },
+		{ "bridge", 0, LP_OPT_STR, &config.bridge, "NAME", "its bridge, when it was given one" },
+		{ "cgroup-root", 0, LP_OPT_STR, &config.cgroup_root, "DIR", "its cgroup directory, when it was given one" },
+		{ "help", 'h', LP_OPT_FLAG, &help, NULL, "show this help" },
+		{ 0 },
+	};
+	struct lp_err err = { 0 };
+	int words = 0, rc;
+
+	rc = argc > WORDS_MAX ? lp_err_say(&err, -EINVAL, "too many words") : lp_opts_parse(opts, argc - 1, argv + 1, rest, &words, NULL, &err);
+	if (rc == 0 && help) {
+		lp_opts_help("limpet down [options]",
+		    "Stop the pods of an instance whose agent does not run, and remove its network, cgroups and run directory. Its data stays.",
+		    opts, "limpet down --data-dir /var/lib/limpet");
+		return 0;
+	}
+	if (rc == 0 && words > 0)
+		rc = lp_err_say(&err, -EINVAL, "down takes no words: %s", rest[0]);
+	if (rc < 0) {
+		(void)fprintf(stderr, "error: %s\n", err.text);
+		return 2;
+	}
+	rc = lp_agent_down(&config, &err);
+	if (rc < 0)
+		(void)fprintf(stderr, "error: %s\n", err.text);
+	return rc < 0 ? 1 : 0;
 }

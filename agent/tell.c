@@ -34,6 +34,7 @@ struct lp_tell {
 	char node_digest[LP_DIGEST_TEXT], node_sending[LP_DIGEST_TEXT];
 	char revision_digest[LP_DIGEST_TEXT], revision_sending[LP_DIGEST_TEXT];
 	struct lp_timer again;
+	bool linked;			/* a report was taken since the start */
 };
 
 /* ---- events */
@@ -238,6 +239,10 @@ report_done(struct lp_agent *agent, bool accepted)
 	struct lp_tell *tell = agent->tell;
 
 	if (accepted) {
+		/* For whoever started us: from now on the manager knows this node as it is. */
+		if (!tell->linked)
+			(void)printf("linked\n"), (void)fflush(stdout);
+		tell->linked = true;
 		if (tell->node_sending[0])
 			memcpy(tell->node_digest, tell->node_sending, sizeof(tell->node_digest));
 		memcpy(tell->revision_digest, tell->revision_sending, sizeof(tell->revision_digest));

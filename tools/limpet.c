@@ -1,0 +1,75 @@
+/*
+ * tools/limpet.c - the executable's main: one table of roles, and the operator's verbs (tools/verbs.h).
+ *
+ * The word after the program's name chooses; `keeper` may be the program's own name, as keepers are started.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/enroll.h"
+#include "keeper/keeper.h"
+#include "manager/manager.h"
+#include "tools/up.h"
+#include "tools/verbs.h"
+
+static const struct lp_verb roles[] = {
+	{ "up", "run manager and agent on this machine: a whole cluster on one board", lp_up_main },
+	{ "manager", "run the central manager: API server, store, controllers, scheduler, CA", lp_manager_main },
+	{ "join", "enrol this device with a manager", lp_enroll_main },
+	{ "agent", "run the node agent, with or without a manager", lp_agent_main },
+	{ "down", "take an instance down whose agent does not run", lp_agent_down_main },
+	{ "keeper", NULL, lp_keeper_main },	/* internal: started by an agent */
+	{ NULL, NULL, NULL },
+};
+
+static const struct lp_verb *
+find(const struct lp_verb *table, const char *name)
+{
+	for (; table->name; table++)
+		if (strcmp(table->name, name) == 0)
+			return table;
+	return NULL;
+}
+
+static void
+print_table(const char *title, const struct lp_verb *table)
+{
+	(void)printf("\n%s\n", title);
+	for (; table->name; table++)
+		if (table->help)
+			(void)printf("  %-14s %s\n", table->name, table->help);
+}
+
+static int
+help(void)
+{
+	(void)printf("limpet turns small devices into one machine that is described in Kubernetes YAML.\n\nusage: limpet COMMAND [options]\n");
+	print_table("Roles:", roles);
+	print_table("Verbs:", lp_verbs);
+	(void)printf("\n`limpet COMMAND --help` tells more of each.\n");
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct lp_verb *verb;
+
+	if (argc > 0 && strcmp(argv[0], "keeper") == 0)
+		return lp_keeper_main(argc, argv);
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+		return help();
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)printf("limpet %s\n", LP_VERSION);
+		return 0;
+	}
+	verb = find(roles, argv[1]);
+	if (!verb)
+		verb = find(lp_verbs, argv[1]);
+	if (!verb) {
+		(void)fprintf(stderr, "error: unknown command \"%s\"; `limpet --help` lists them\n", argv[1]);
+		return 2;
+	}
+	return verb->run(argc - 1, argv + 1);
+}
