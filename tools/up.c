@@ -404,8 +404,7 @@ init_part(struct up *up, struct part *part, const char *name, const char *word, 
 static int
 init_parts(struct up *up, struct lp_err *err)
 {
-	const char *const manager[] = { "manager", "--data-dir", up->data_dir, "--run-dir", up->run_dir, "--instance", up->instance,
-		"--listen", up->listen, "--pod-cidr", up->pod_cidr, "--service-cidr", up->service_cidr, "--log-level", up->level };
+	const char *const manager[] = { "manager", "--data-dir", up->data_dir, "--run-dir", up->run_dir, "--listen", up->listen, "--pod-cidr", up->pod_cidr, "--service-cidr", up->service_cidr, "--log-level", up->level };
 	const char *const agent[] = { "agent", "--data-dir", up->data_dir, "--run-dir", up->run_dir, "--instance", up->instance, "--bridge",
 		up->bridge, "--cgroup-root", up->cgroup_root, "--log-level", up->level };
 	char host[256];
