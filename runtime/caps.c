@@ -16,7 +16,6 @@
 
 enum { NAME_BYTES = 40 };
 
-/* The words of the kernel's header, as data: cap_from_name of libcap would read them from its own table. */
 uint64_t
 lp_caps_default(bool user_namespace)
 {
@@ -33,8 +32,9 @@ lp_caps_default(bool user_namespace)
 int
 lp_caps_parse(const char *name, uint64_t *out)
 {
-	char full[NAME_BYTES];
+	char full[NAME_BYTES], *whole;
 	cap_value_t value;
+	bool same;
 
 	if (strncasecmp(name, "cap_", 4) == 0)
 		name += 4;
@@ -47,6 +47,12 @@ lp_caps_parse(const char *name, uint64_t *out)
 		return -EINVAL;
 	(void)snprintf(full, sizeof(full), "cap_%s", name);
 	if (cap_from_name(full, &value) < 0)
+		return -EINVAL;
+	/* It stops at the first character that no name has: ask for the name back. */
+	whole = cap_to_name(value);
+	same = whole && strcasecmp(whole, full) == 0;
+	(void)cap_free(whole);
+	if (!same)
 		return -EINVAL;
 	*out = BIT(value);
 	return 0;

@@ -96,17 +96,17 @@ start_janitor(struct cage *cage)
 /* ---- the image ---- */
 
 static void
-open_layers(struct cage *cage)
+open_layers(struct cage *cage, const char *archive)
 {
 	struct lp_images *images = NULL;
 	struct lp_image image;
 	lp_auto_fd int data = -1, file = -1;
-	const struct lp_images_load how = { .name = "limpet.local/busybox:test", .wait = true };
+	const struct lp_images_load how = { .name = "limpet.local/cage:test", .wait = true };
 	int fds[CAGE_LAYERS];
 
-	file = open("build/images/busybox.tar", O_RDONLY | O_CLOEXEC);
+	file = open(archive, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
-		FAIL("build/images/busybox.tar: %s (tools/test-images makes it)", lp_err_words(errno));
+		FAIL("%s: %s (tools/test-images makes it)", archive, lp_err_words(errno));
 	CHECK_OK(lp_path_root(lp_test_path("data"), true, &data, &cage->err), &cage->err);
 	CHECK_OK(lp_images_open(data, &images, &cage->err), &cage->err);
 	CHECK_OK(lp_images_load(images, file, &how, &cage->err), &cage->err);
@@ -122,7 +122,7 @@ open_layers(struct cage *cage)
 }
 
 struct cage *
-cage_new(void)
+cage_new_from(const char *archive)
 {
 	static const char *const env[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", NULL };
 	struct cage *cage = calloc(1, sizeof(*cage));
@@ -137,7 +137,7 @@ cage_new(void)
 	if (rc == -EOPNOTSUPP)
 		SKIP("%s", cage->err.text);
 	CHECK_OK(rc, &cage->err);
-	open_layers(cage);
+	open_layers(cage, archive);
 
 	(void)snprintf(cage->cgroup_name, sizeof(cage->cgroup_name), "limpet-test-%d", (int)getpid());
 	start_janitor(cage);
@@ -154,6 +154,12 @@ cage_new(void)
 		cage->env[i] = env[i];
 	cage->config.process.env = cage->env;
 	return cage;
+}
+
+struct cage *
+cage_new(void)
+{
+	return cage_new_from("build/images/busybox.tar");
 }
 
 void

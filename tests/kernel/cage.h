@@ -40,6 +40,8 @@ struct cage {
 
 /* Skips without root or cgroup v2. The image is tests' busybox, made by tools/test-images. */
 struct cage *cage_new(void);
+/* The same from another image archive. */
+struct cage *cage_new_from(const char *archive);
 void cage_free(struct cage *cage);
 
 /* Give the container a user namespace of its own: 65536 ids from 200000 on. */

@@ -848,3 +848,26 @@ TEST(the_executable_can_be_opened_so_that_nobody_writes_to_it)
 	CHECK(faccessat(fd, "", X_OK, AT_EMPTY_PATH) == 0);
 	(void)close(fd);
 }
+
+TEST(nodejs_runs_under_the_default_rights)
+{
+	struct cage *cage = cage_new_from("build/images/nodejs-app.tar");
+	static const char *const args[] = { "node", "-e",
+		"const http = require('http'), os = require('os'); const s = http.createServer((q, r) => r.end('hello ' + process.getuid()));"
+		"s.listen(80, '127.0.0.1', () => http.get('http://127.0.0.1/', r => r.on('data', d => { console.log(d + ' ' + "
+		"Object.keys(os.networkInterfaces())); process.exit(3); })));", NULL };
+	const struct lp_sysctl port = { "net.ipv4.ip_unprivileged_port_start", "0" };
+
+	cage->config.sysctls = &port;
+	cage->config.sysctl_count = 1;
+	cage->config.process.uid = cage->config.process.gid = 1000;
+	cage->config.process.args = args;
+	cage->env[0] = "PATH=/usr/local/bin:/usr/bin:/bin";
+	for (int own = 0; own < 2; own++) {
+		CHECK_OK(cage_run(cage), &cage->err);
+		CHECK_STR(cage->out, "hello 1000 lo\n");
+		CHECK_INT(cage->exit.code, 3);
+		cage_own_users(cage);
+	}
+	cage_free(cage);
+}
