@@ -31,7 +31,7 @@ struct lp_cert_identity {
 	char name[LP_CERT_NAME];			/* CN; "" when absent */
 	char groups[LP_CERT_GROUPS][LP_CERT_GROUP];	/* each O */
 	size_t group_count;
-	char sans[LP_CERT_SANS];			/* "DNS:a,IP:10.0.0.1"; "" when none */
+	char sans[LP_CERT_SANS];			/* "DNS:a,IP:10.0.0.1"; "" when none; as many as fit */
 	char serial[LP_CERT_SERIAL];
 	int64_t not_before_ms, not_after_ms;		/* since 1970 */
 	uint8_t spki[LP_DIGEST_BYTES];			/* SHA-256 of the public key info */

@@ -134,6 +134,7 @@ lp_http_part_init(struct lp_http_part *part, const struct lp_http_carrier *carri
 	part->carrier = carrier;
 	part->owner = owner;
 	part->conn = conn;
+	part->channel = channel;
 	part->out_max = LP_HTTP_OUT;
 	part->call.query = "";
 	part->call.path = "";
@@ -338,6 +339,12 @@ bool
 lp_http_is_answered(const struct lp_http_call *call)
 {
 	return ((const struct lp_http_part *)call)->phase != LP_HTTP_WAITS;
+}
+
+int64_t
+lp_http_last_read_ms(const struct lp_http_call *call)
+{
+	return lp_channel_last_read_ms(((const struct lp_http_part *)call)->channel);
 }
 
 int

@@ -98,6 +98,8 @@ void lp_http_pause(struct lp_http_call *call, bool pause);
 /* This caller has proven who it is (a bearer token): its connection leaves the limits for strangers. */
 void lp_http_trust(struct lp_http_call *call);
 bool lp_http_is_answered(const struct lp_http_call *call);
+/* When its connection last brought a byte (PINGs of HTTP/2 count); boot-time ms. */
+int64_t lp_http_last_read_ms(const struct lp_http_call *call);
 /* The answer's status, for logs; 0 before. */
 int lp_http_status(const struct lp_http_call *call);
 

@@ -50,6 +50,7 @@ struct lp_http_part {
 	const struct lp_http_carrier *carrier;
 	const struct lp_http_owner *owner;
 	void *conn;				/* weak; the owner's */
+	struct lp_channel *channel;		/* weak */
 	struct lp_http_headers answer;
 	size_t out_max;
 	int status;

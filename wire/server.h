@@ -50,7 +50,7 @@ int lp_server_listen(struct lp_server *server, const char *address, uint16_t *ou
 int lp_server_listen_fd(struct lp_server *server, int fd, struct lp_err *err);
 /* One connected socket; takes fd. */
 int lp_server_adopt(struct lp_server *server, int fd, struct lp_err *err);
-/* Later connections use this one (a renewed server certificate). The old one must live while they do. */
+/* Later connections use this one (a renewed server certificate). */
 void lp_server_set_tls(struct lp_server *server, struct lp_tls_config *tls);
 
 size_t lp_server_connections(const struct lp_server *server);

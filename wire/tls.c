@@ -31,6 +31,7 @@
 #define DER_MAX  4096		/* a client certificate that fits into a ticket */
 
 struct lp_tls_config {
+	uint32_t refs;				/* the owner's, and one for each channel */
 	mbedtls_ssl_config conf;
 	mbedtls_x509_crt chain, ca;
 	mbedtls_pk_context key;
@@ -46,7 +47,7 @@ struct lp_tls_config {
 
 struct lp_tls {
 	mbedtls_ssl_context ssl;
-	struct lp_tls_config *config;		/* weak */
+	struct lp_tls_config *config;		/* one reference */
 	int fd;					/* not owned */
 	uint32_t wants;
 	size_t write_pending;			/* bytes mbedTLS has already sealed and wants offered again; 0: none */
@@ -145,6 +146,7 @@ config_new(bool server, struct lp_err *err)
 		(void)lp_err_set(err, -ENOMEM, "TLS configuration");	/* the caller returns the code */
 		return NULL;
 	}
+	config->refs = 1;
 	config->server = server;
 	mbedtls_ssl_config_init(&config->conf);
 	mbedtls_x509_crt_init(&config->chain);
@@ -157,7 +159,7 @@ config_new(bool server, struct lp_err *err)
 void
 lp_tls_config_free(struct lp_tls_config *config)
 {
-	if (!config)
+	if (!config || --config->refs > 0)
 		return;
 	mbedtls_ssl_session_free(&config->session);
 	mbedtls_ssl_config_free(&config->conf);
@@ -398,6 +400,7 @@ lp_tls_new(struct lp_tls_config *config, int fd, const char *name, struct lp_tls
 	if (!tls)
 		return lp_err_set(err, -ENOMEM, "TLS channel");
 	tls->config = config;
+	config->refs++;
 	tls->fd = fd;
 	tls->wants = config->server ? EPOLLIN : EPOLLOUT;
 	lp_buf_init(&tls->der, DER_MAX);
@@ -432,6 +435,7 @@ lp_tls_free(struct lp_tls *tls)
 	lp_buf_fini(&tls->der);
 	lp_buf_fini(&tls->pinned_der);
 	free(tls->peer);
+	lp_tls_config_free(tls->config);
 	free(tls);
 }
 

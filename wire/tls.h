@@ -25,7 +25,7 @@
 #define LP_TLS_MANAGER_NAME "manager.limpet.internal"
 
 struct lp_tls;			/* one channel */
-struct lp_tls_config;		/* what many channels share; must outlive them */
+struct lp_tls_config;		/* what many channels share; they keep it alive */
 struct lp_tls_tickets;		/* a server's ticket keys */
 
 struct lp_tls_server_opts {
