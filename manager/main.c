@@ -353,9 +353,9 @@ parse(struct command *command, int argc, char **argv, struct lp_err *err)
 		}
 	if (!rest)
 		return lp_err_set(err, -ENOMEM, "read options");
-	rc = lp_opts_parse(opts, argc, argv, rest, &count, &dash, err);
-	if (rc == 0 && count > 1)
-		rc = lp_err_say(err, -EINVAL, "unexpected argument: %s", rest[1]);
+	rc = lp_opts_parse(opts, argc - 1, argv + 1, rest, &count, &dash, err);
+	if (rc == 0 && count > 0)
+		rc = lp_err_say(err, -EINVAL, "unexpected argument: %s", rest[0]);
 	free(rest);
 	if (rc == 0 && lp_log_level_parse(options->level, &level) < 0)
 		rc = lp_err_say(err, -EINVAL, "--log-level: %s is not debug, info, warn or error", options->level);
