@@ -64,6 +64,8 @@ static int
 open_network(struct lp_agent *agent, struct lp_err *err)
 {
 	struct lp_netbridge_config config = { .bridge = agent->instance.bridge, .table = agent->instance.table };
+	size_t pos = 0;
+	void *value;
 	int rc;
 
 	if (agent->net || !agent->revision.text)
@@ -79,6 +81,8 @@ open_network(struct lp_agent *agent, struct lp_err *err)
 	rc = lp_netbridge_open(&agent->net, &config, err);
 	if (rc < 0)
 		return rc;
+	while (lp_map_next(&agent->pods, &pos, NULL, &value))
+		lp_pod_claim(value);
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
 		agent->node.address = 0;	/* a node without a network: the report leaves it out */
 	return open_resolver(agent, err);
@@ -138,6 +142,8 @@ apply_revision(struct lp_agent *agent)
 			lp_log(LP_LOG_ERROR, "pod not taken over from the revision", "why=\"%s\"", err.text);
 			continue;
 		}
+		if (!*pod->namespace && lp_pod_rename(pod, object->namespace, object->name) < 0)
+			lp_log(LP_LOG_ERROR, "out of memory", "pod=%s", object->uid);
 		lp_pod_want(pod, object);
 	}
 	for (pos = 0; lp_map_next(&agent->pods, &pos, NULL, &value);) {

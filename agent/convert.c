@@ -388,7 +388,6 @@ convert_limits(const struct lp_spec_container *container, struct lp_cgroup_limit
 
 	out->swap_max_bytes = LP_CGROUP_SWAP_UNSET;
 	out->pids_max = PIDS_MAX;
-	out->memory_oom_group = true;
 	if (!resources)
 		return;
 	cpu_limit = lp_kinds_map_get(&resources->limits, "cpu");
@@ -397,8 +396,10 @@ convert_limits(const struct lp_spec_container *container, struct lp_cgroup_limit
 	out->cpu_max_milli = (uint64_t)lp_quantity_text_milli(cpu_limit, 0);
 	out->cpu_request_milli = (uint64_t)lp_quantity_text_milli(cpu_request ? cpu_request : cpu_limit, 0);
 	out->memory_max_bytes = (uint64_t)lp_quantity_text_value(memory_limit, 0);
-	if (memory_limit)
+	if (memory_limit) {
 		out->swap_max_bytes = 0;
+		out->memory_oom_group = true;
+	}
 }
 
 static int
@@ -708,8 +709,11 @@ lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const stru
     struct lp_control_pod *out, struct lp_err *err)
 {
 	struct lp_control_file *files;
+	struct lp_facts named = *facts;
 	int rc;
 
+	named.host_name = host_name(arena, pod, pod_json, facts);
+	facts = &named;
 	*out = (struct lp_control_pod){
 		.uid = lp_object_uid(pod_json),
 		.namespace = lp_object_namespace(pod_json),

@@ -342,6 +342,8 @@ lp_env_build(struct lp_env *out, struct lp_arena *arena, const struct lp_spec_po
 
 	*out = (struct lp_env){ .arena = arena };
 	rc = add_image(out, image, err);
+	if (rc == 0 && facts->host_name)
+		rc = set(out, "HOSTNAME", facts->host_name, err);
 	out->spec_from = out->count;
 	if (rc == 0)
 		rc = add_links(out, pod, pod_json, facts, err);

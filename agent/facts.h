@@ -29,6 +29,7 @@ struct lp_facts {
 	const char *pod_path;		/* absolute: <data>/pods/<uid> */
 	const char *instance;		/* cgroup prefix: "limpet" */
 	const char *node_name, *node_ip;
+	const char *host_name;		/* of the pod, for its environment; set by convert.c */
 	const char *pod_ip;		/* NULL with the host's network before it is known */
 	const char *cluster_domain;
 	const char *dns_ip;		/* of the node's resolver; NULL: none */

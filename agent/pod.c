@@ -146,6 +146,23 @@ lp_pod_free(struct lp_pod *pod)
 	free(pod);
 }
 
+int
+lp_pod_rename(struct lp_pod *pod, const char *namespace, const char *name)
+{
+	char *new_namespace = strdup(namespace), *new_name = strdup(name);
+
+	if (!new_namespace || !new_name) {
+		free(new_namespace);
+		free(new_name);
+		return -ENOMEM;
+	}
+	free(pod->namespace);
+	free(pod->name);
+	pod->namespace = new_namespace;
+	pod->name = new_name;
+	return 0;
+}
+
 bool
 lp_pod_is_host_network(const struct lp_pod *pod)
 {
@@ -331,6 +348,19 @@ const struct lp_control_ops lp_pod_control_ops = {
 /* ---- adoption */
 
 void
+lp_pod_claim(struct lp_pod *pod)
+{
+	struct lp_err err = { 0 };
+
+	if (!pod->agent->net || !pod->addr || pod->attached)
+		return;
+	if (lp_netbridge_adopt(pod->agent->net, pod->uid, pod->addr, &err) == 0)
+		pod->attached = true;
+	else
+		lp_log(LP_LOG_WARN, "address of a running pod cannot be kept", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name, err.text);
+}
+
+void
 lp_pod_adopt(struct lp_pod *pod)
 {
 	struct lp_agent *agent = pod->agent;
@@ -345,11 +375,9 @@ lp_pod_adopt(struct lp_pod *pod)
 	if (lp_control_last(&arena, agent->run_pods_fd, pod->uid, &state, &statuses, &count, NULL) == 0) {
 		pod->uid_base = state.uid_base;
 		pod->go_ms = state.started_ms;
-		if (state.note && lp_text_ipv4(state.note, &addr) == 0 && agent->net &&
-		    lp_netbridge_adopt(agent->net, pod->uid, addr, &err) == 0) {
+		if (state.note && lp_text_ipv4(state.note, &addr) == 0)
 			pod->addr = addr;
-			pod->attached = true;
-		}
+		lp_pod_claim(pod);
 		for (size_t i = 0; i < count; i++) {
 			struct lp_pod_container *container = find_container(pod, statuses[i].name);
 
@@ -579,7 +607,12 @@ do_clean(struct lp_pod *pod, int64_t now_ms)
 	note_losses(pod, again);
 	lose_network(pod);
 	pod->stop_asked = false;
-	pod->retry_ms = 0;
+	/* A keeper that dies before it was told to go would die again at once. */
+	if (pod->go_ms == 0)
+		retry_later(pod, now_ms);
+	else
+		pod->retry_ms = 0;
+	pod->go_ms = 0;
 	/* A pod that must not run twice has failed. */
 	if (!again && !pod->final) {
 		pod->keeper = LP_PODPLAN_DONE;

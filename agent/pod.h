@@ -73,11 +73,17 @@ struct lp_pod {
 int lp_pod_new(struct lp_agent *agent, const char *uid, const char *namespace, const char *name, struct lp_pod **out, struct lp_err *err);
 void lp_pod_free(struct lp_pod *pod);
 
+/* A pod that was found by its uid only is now known by name. -ENOMEM. */
+int lp_pod_rename(struct lp_pod *pod, const char *namespace, const char *name);
+
 /* The revision changed: `object` NULL when it is no longer wanted. */
 void lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object);
 
 /* Find what already runs: connects to its keeper, or notes what a dead one left. */
 void lp_pod_adopt(struct lp_pod *pod);
+
+/* Its address is still its own: tell a network that was opened after it. Does nothing twice. */
+void lp_pod_claim(struct lp_pod *pod);
 
 /* Do the next steps at the end of this turn. */
 void lp_pod_look(struct lp_pod *pod);

@@ -15,11 +15,11 @@
 
 struct lp_resolver;
 
-/* Listen on addr:53 (the bridge has the address). upstreams: IPv4 host byte order, copied. */
+/* Listen on addr:53 (the bridge has the address); questions are answered once there is a zone. upstreams: IPv4 host byte order, copied. */
 int lp_resolver_new(struct lp_loop *loop, uint32_t addr, const uint32_t *upstreams, size_t count, struct lp_resolver **out, struct lp_err *err);
 void lp_resolver_free(struct lp_resolver *resolver);
 
-/* The zone to answer from; owned by the resolver from here on (the former one is freed). */
-void lp_resolver_take_zone(struct lp_resolver *resolver, struct lp_dns_zone *zone);
+/* The zone to answer from; owned by the resolver from here on, whatever is returned (the former one is freed). */
+int lp_resolver_take_zone(struct lp_resolver *resolver, struct lp_dns_zone *zone, struct lp_err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * tools/limpet.c - the executable's main: one table of roles, and the operator's verbs (tools/verbs.h).
  *
- * The word after the program's name chooses; `keeper` may be the program's own name, as keepers are started.
+ * The word after the program's name chooses.
  */
 #include <stdio.h>
 #include <string.h>
@@ -56,8 +56,6 @@ main(int argc, char **argv)
 {
 	const struct lp_verb *verb;
 
-	if (argc > 0 && strcmp(argv[0], "keeper") == 0)
-		return lp_keeper_main(argc, argv);
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
 		return help();
 	if (strcmp(argv[1], "--version") == 0) {
