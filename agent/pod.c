@@ -266,6 +266,10 @@ tell_events(struct lp_pod *pod, const struct lp_pod_container *before, const str
 	if (now->starts > (before->known ? before->status.starts : 0)) {
 		lp_agent_event(agent, pod, "Normal", "Created", "Created container: %s", now->name);
 		lp_agent_event(agent, pod, "Normal", "Started", "Started container %s", now->name);
+		/* A limit that was asked for and cannot be had; the default one on processes is nobody's wish. */
+		if (now->notes && (strstr(now->notes, "memory") || strstr(now->notes, "cpu")))
+			lp_agent_event(agent, pod, "Warning", "LimitsUnavailable", "Container %s runs with less than it asked for: %s",
+			    now->name, now->notes);
 	}
 	if (now->run == LP_CONTROL_RUN_WAITING && backoff && !lp_text_same(before->status.reason, "CrashLoopBackOff"))
 		lp_agent_event(agent, pod, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", now->name,
@@ -285,9 +289,6 @@ on_status(struct lp_control *control, const struct lp_control_status *status)
 		return;		/* of an older spec: it is on its way out */
 	tell_events(pod, container, status);
 	keep_status(container, status);
-	if (status->notes && *status->notes && status->starts == 1)
-		lp_log(LP_LOG_INFO, "container runs with less than it asked for", "pod=%s/%s container=%s notes=\"%s\"", pod->namespace,
-		    pod->name, status->name, status->notes);
 	lp_agent_network_changed(pod->agent);
 	lp_agent_report_changed(pod->agent);
 	lp_pod_look(pod);
