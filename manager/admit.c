@@ -8,6 +8,7 @@
 #include "base/seam.h"
 #include "base/text.h"
 #include "manager/allocate.h"
+#include "manager/sign_state.h"
 #include "specs/object.h"
 #include "specs/schema.h"
 #include "specs/status.h"
@@ -163,6 +164,8 @@ keep_metadata(struct lp_change *change, struct lp_json *object, const struct lp_
 static void
 prepare(struct lp_change *change, struct lp_json *object)
 {
+	if (is_kind(change, "Node") && !change->ours)
+		(void)lp_json_remove(lp_json_path(object, "metadata.annotations"), LP_SIGN_KEY_ANNOTATION);	/* usually not there */
 	if ((change->kind->verbs & LP_KIND_STATUS) && !is_kind(change, "Node") && !change->ours)
 		(void)lp_json_remove(object, "status");		/* usually not there */
 }
@@ -254,6 +257,19 @@ count_generation(struct lp_change *change, struct lp_json *object, const struct 
 		    lp_json_int(old, "metadata.generation", 0) + 1);
 }
 
+/* Which key speaks for a node is decided at join alone. */
+static void
+keep_key(struct lp_change *change, struct lp_json *object, const struct lp_json *old)
+{
+	const char *key = lp_object_annotation(old, LP_SIGN_KEY_ANNOTATION);
+	struct lp_json *metadata = lp_json_need_object(&change->arena, object, "metadata");
+
+	if (key)
+		lp_json_set_str(&change->arena, lp_json_need_object(&change->arena, metadata, "annotations"), LP_SIGN_KEY_ANNOTATION, key);
+	else if (!change->ours)
+		(void)lp_json_remove(lp_json_get(metadata, "annotations"), LP_SIGN_KEY_ANNOTATION);	/* usually not there */
+}
+
 /* /status changes the status (and labels and annotations), the object itself everything else. */
 static void
 keep_half(struct lp_change *change, struct lp_json *object, const struct lp_json *old)
@@ -282,6 +298,8 @@ keep_half(struct lp_change *change, struct lp_json *object, const struct lp_json
 		keep(&change->arena, object, old, "status");
 	if (is_kind(change, "Namespace") && strcmp(change->subresource, "finalize") != 0 && !change->ours)
 		keep(&change->arena, lp_json_need_object(&change->arena, object, "spec"), lp_json_get(old, "spec"), "finalizers");
+	if (is_kind(change, "Node"))
+		keep_key(change, object, old);
 	if (is_kind(change, "Node") && !lp_json_path(object, "spec.podCIDR")) {
 		struct lp_json *spec = lp_json_need_object(&change->arena, object, "spec");
 

@@ -414,6 +414,7 @@ lp_sign_free(struct lp_sign *sign)
 	pair_fini(&sign->fleet);
 	pair_fini(&sign->server);
 	pair_fini(&sign->admin);
+	lp_map_fini(&sign->reserved);
 	lp_close(&sign->dir_fd);
 	lp_close(&sign->tokens_fd);
 	free(sign);
