@@ -422,6 +422,15 @@ reason_of(int http)
 	}
 }
 
+/* Nobody said which: the first that is no init container. */
+static int
+name_container(struct lp_session *session, const char *name, struct lp_err *err)
+{
+	free(session->container);
+	session->container = strdup(name);
+	return session->container ? 0 : lp_err_set(err, -ENOMEM, "a stream");
+}
+
 void
 lp_console_open(struct lp_console *console, const struct lp_json *line, int64_t now_ms)
 {
@@ -447,7 +456,11 @@ lp_console_open(struct lp_console *console, const struct lp_json *line, int64_t 
 		return;
 	}
 	pod = lp_map_get(&console->agent->pods, uid);
-	if (!pod)
+	if (pod && !session->container[0] && pod->container_count > pod->init_count)
+		rc = name_container(session, pod->containers[pod->init_count].name, &err);
+	if (rc < 0)
+		http = 500;
+	else if (!pod)
 		rc = lp_err_say(&err, -ENOENT, "pod \"%s\" is not on this node", lp_json_str(line, "pod") ? lp_json_str(line, "pod") : uid), http = 404;
 	else
 		rc = verb->begin(session, pod, lp_json_get(line, "options"), &http, &err);

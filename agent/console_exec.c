@@ -236,7 +236,8 @@ forward_begin(struct lp_session *session, struct lp_pod *pod, const struct lp_js
 	int64_t port = lp_json_int(options, "port", 0);
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	lp_auto_fd int fd = -1;
-	int rc;
+	socklen_t len = sizeof(int);
+	int rc, failed = 0;
 
 	*out_http = 400;
 	if (port <= 0 || port > UINT16_MAX)
@@ -247,9 +248,13 @@ forward_begin(struct lp_session *session, struct lp_pod *pod, const struct lp_js
 	rc = socket_in(pod->netns_fd, &fd, err);
 	if (rc < 0)
 		return rc;
-	/* To a port of this machine connect() answers at once. */
-	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 && errno != EINPROGRESS)
-		return lp_err_set(err, -errno, "connect to port %d of pod \"%s\"", (int)port, pod->name);
+	/* On the loopback everything has happened when connect() returns; a refusal is known already. */
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		failed = errno;
+	if (failed == EINPROGRESS && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &len) < 0)
+		failed = errno;
+	if (failed)
+		return lp_err_set(err, -failed, "connect to port %d of pod \"%s\"", (int)port, pod->name);
 	session->sink_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (session->sink_fd < 0)
 		return lp_err_set(err, -errno, "socket");
