@@ -274,6 +274,8 @@ keep_key(struct lp_change *change, struct lp_json *object, const struct lp_json 
 static void
 keep_half(struct lp_change *change, struct lp_json *object, const struct lp_json *old)
 {
+	if (is_kind(change, "Node"))
+		keep_key(change, object, old);
 	if (strcmp(change->subresource, "status") == 0) {
 		lp_json_each (member, old)
 			if (strcmp(member->key, "status") != 0 && strcmp(member->key, "metadata") != 0)
@@ -298,8 +300,6 @@ keep_half(struct lp_change *change, struct lp_json *object, const struct lp_json
 		keep(&change->arena, object, old, "status");
 	if (is_kind(change, "Namespace") && strcmp(change->subresource, "finalize") != 0 && !change->ours)
 		keep(&change->arena, lp_json_need_object(&change->arena, object, "spec"), lp_json_get(old, "spec"), "finalizers");
-	if (is_kind(change, "Node"))
-		keep_key(change, object, old);
 	if (is_kind(change, "Node") && !lp_json_path(object, "spec.podCIDR")) {
 		struct lp_json *spec = lp_json_need_object(&change->arena, object, "spec");
 

@@ -16,14 +16,6 @@ enum {
 	LOOK_RETRY_MS = 1000,		/* after a look that ran out of memory */
 };
 
-/* WAITING for manager/control: to be strong references */
-#pragma weak lp_namespaces_control
-#pragma weak lp_nodes_control
-#pragma weak lp_place_control
-#pragma weak lp_services_control
-#pragma weak lp_endpoints_control
-#pragma weak lp_podgc_control
-
 /* The order matters only for speed: what one decides, the next look of another sees. */
 static const struct lp_controller controllers[] = {
 	{ "namespaces", lp_namespaces_control },
@@ -77,7 +69,7 @@ run_all(struct lp_control *control, int64_t now_ms)
 	int64_t due_ms = INT64_MAX;
 
 	for (size_t i = 0; i < lp_count(controllers); i++) {
-		lp_auto_arena struct lp_arena arena = { 0 };
+		lp_auto_arena struct lp_arena arena;
 		struct lp_writes writes;
 		struct lp_err err;
 		struct lp_look look = {
@@ -86,8 +78,6 @@ run_all(struct lp_control *control, int64_t now_ms)
 			.seen_ms = manager->seen_ms ? manager->seen_ms : never_seen, .seen_arg = manager->seen_arg,
 		};
 
-		if (!controllers[i].run)
-			continue;
 		lp_arena_init(&arena, LOOK_ARENA_MAX);
 		lp_writes_init(&writes, &arena);
 		controllers[i].run(&look, &writes);
