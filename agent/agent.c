@@ -488,6 +488,7 @@ lp_agent_close(struct lp_agent *agent)
 	lp_map_fini(&agent->pods);
 	lp_watch_stop(&agent->images_watch);
 	lp_timer_stop(&agent->leave_timer);
+	lp_timer_stop(&agent->services_timer);
 	lp_defer_cancel(&agent->network_defer);
 	lp_defer_cancel(&agent->report_defer);
 	lp_tell_free(agent->tell);

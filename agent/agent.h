@@ -75,6 +75,8 @@ struct lp_agent {
 	struct lp_resolver *resolver;
 
 	struct lp_defer network_defer;	/* services, DNS and peers again */
+	struct lp_timer services_timer;	/* adopted keepers that do not answer hold the network up no longer than this */
+	bool services_known;		/* every adopted keeper has answered, or was waited for long enough */
 	struct lp_defer report_defer;
 	struct lp_watch images_watch;
 	int inotify_fd;

@@ -81,15 +81,24 @@ struct overlap {
 	struct lp_addr found;
 };
 
+static bool
+overlaps(const struct lp_netbridge_range *range, const struct lp_addr *addr)
+{
+	uint8_t prefix = addr->prefix < range->prefix ? addr->prefix : range->prefix;
+	uint32_t bits = prefix ? ~0u << (32 - prefix) : 0;
+
+	return ((addr->addr ^ range->addr) & bits) == 0;
+}
+
 static int
 check_overlap(void *arg, const struct lp_addr *addr)
 {
 	struct overlap *overlap = arg;
-	const struct lp_netbridge_range *pods = &overlap->net->config.pods;
-	uint8_t prefix = addr->prefix < pods->prefix ? addr->prefix : pods->prefix;
-	uint32_t bits = prefix ? ~0u << (32 - prefix) : 0;
+	const struct lp_netbridge_config *config = &overlap->net->config;
 
-	if (addr->index != overlap->net->bridge_index && ((addr->addr ^ pods->addr) & bits) == 0)
+	if (addr->index == overlap->net->bridge_index)
+		return 0;
+	if (overlaps(&config->pods, addr) || (config->services.addr && overlaps(&config->services, addr)))
 		overlap->found = *addr;
 	return 0;
 }
@@ -127,7 +136,7 @@ open_bridge(struct lp_netbridge *net, struct lp_err *err)
 		char text[LP_TEXT_IPV4];
 
 		lp_text_ipv4_print(overlap.found.addr, text);
-		return lp_err_say(err, -EADDRINUSE, "the node's pod range overlaps %s/%u of another interface; choose another one", text,
+		return lp_err_say(err, -EADDRINUSE, "the pod or service range overlaps %s/%u of another interface; choose another one", text,
 		    overlap.found.prefix);
 	}
 	if (net->bridge_index)
@@ -247,6 +256,7 @@ lp_netbridge_open(struct lp_netbridge **out, const struct lp_netbridge_config *c
 		.pods = config->pods.addr, .pods_prefix = config->pods.prefix,
 		.cluster = config->cluster.addr, .cluster_prefix = config->cluster.prefix,
 		.services = config->services.addr, .services_prefix = config->services.prefix,
+		.dns_addr = config->dns_addr,
 	};
 	lp_arena_init(&net->plans[0], PLAN_MAX);
 	lp_arena_init(&net->plans[1], PLAN_MAX);

@@ -9,6 +9,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
+#include "base/auto.h"
 #include "netbridge/link.h"
 
 #define CHAIN_NAME 24
@@ -270,12 +271,20 @@ add_refusals(struct lp_nft *nft, const struct lp_table *table, const struct refs
 	lp_nft_verdict(nft, NFT_GOTO, "reject");
 	lp_nft_rule_end(nft);
 
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+	for (size_t i = 0; i < lp_count(hooks); i++) {
 		lp_nft_add_hook(nft, hooks[i].chain, "filter", hooks[i].hook, NF_IP_PRI_FILTER);
 		lp_nft_rule(nft, hooks[i].chain, NULL);
 		lp_nft_verdict(nft, NFT_JUMP, "refuse");
 		lp_nft_rule_end(nft);
 	}
+	if (!table->dns_addr)
+		return;
+	lp_nft_rule(nft, "local-in", "names are told to the node and its pods only");
+	lp_nft_in_link(nft, table->bridge, false);
+	lp_nft_in_link(nft, "lo", false);
+	lp_nft_to(nft, table->dns_addr, 32, true);
+	lp_nft_verdict(nft, NF_DROP, NULL);
+	lp_nft_rule_end(nft);
 }
 
 static void

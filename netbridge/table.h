@@ -24,6 +24,7 @@ struct lp_table {
 	const char *name, *bridge;	/* weak */
 	uint32_t pods, cluster, services;	/* ranges */
 	uint8_t pods_prefix, cluster_prefix, services_prefix;
+	uint32_t dns_addr;		/* answers to the node and its pods only; 0 = none */
 };
 
 /* addrs: every attached address. Put into the transaction that lp_nft_begin started. */

@@ -704,6 +704,9 @@ TEST(a_range_that_another_interface_has_is_refused_with_its_address)
 	CHECK_ERR(lp_netbridge_open(&other, &second, &err), -EADDRINUSE);
 	CHECK_HAS(err.text, "overlaps 10.42.0.1/24");
 	CHECK_INT(if_nametoindex("lp123456"), 0);
+	second.pods = second.cluster = (struct lp_netbridge_range){ 0x0a2c0000, 24 };
+	CHECK_ERR(lp_netbridge_open(&other, &second, &err), -EADDRINUSE);
+	CHECK_HAS(err.text, "overlaps 10.43.0.10/32");
 	second.bridge = "lan0";
 	CHECK_ERR(lp_netbridge_open(&other, &second, &err), -EEXIST);
 	CHECK_HAS(err.text, "lan0 exists and is no bridge");
