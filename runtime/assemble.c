@@ -199,13 +199,41 @@ add(const struct lp_inside *inside, struct lp_assembly *assembly, size_t index, 
 
 /* ---- masks ---- */
 
-struct mask_walk {
+struct cover_walk {
+	const struct lp_inside *inside;
 	const struct lp_assembly *assembly;
 	const char *path;	/* with one '*' */
 	bool readonly;
 	int *empty_fd;		/* a read-only empty tmpfs, made when first needed */
 	struct lp_err *err;
 };
+
+/* Is a file system of this kind mounted at this very target? */
+static bool
+mounts_kind(const struct lp_container_config *config, enum lp_mount_kind kind, const char *target)
+{
+	for (size_t i = 0; i < config->mount_count; i++)
+		if (config->mounts[i].kind == kind && strcmp(config->mounts[i].target, target) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Parts of /proc and /sys that the kernel lacks need no cover. Asked of our own, which have looked them up before: a walk
+ * through the new ones would fill them first. All of them show the same kernel, whatever the namespaces. (The host's /proc
+ * lies under the layers by now; ours does not.)
+ */
+static bool
+kernel_lacks(const struct lp_container_config *config, const struct lp_assembly *assembly, const char *path)
+{
+	lp_auto_fd int fd = -1;
+
+	if (strncmp(path, "/proc/", 6) == 0 && mounts_kind(config, LP_MOUNT_PROC, "/proc"))
+		return lp_path_open(assembly->proc_fd, path + 6, O_PATH, 0, &fd, NULL) == -ENOENT;
+	if (strncmp(path, "/sys/", 5) == 0 && mounts_kind(config, LP_MOUNT_SYSFS, "/sys"))
+		return lp_path_open_in_root(assembly->host_fd, path, O_PATH, 0, &fd, NULL) == -ENOENT;
+	return false;
+}
 
 /*
  * An empty read-only directory over another. Only what is attached can be copied before Linux 6.15, so the first one is
@@ -227,13 +255,16 @@ mask_directory(int at, int *empty_fd, struct lp_err *err)
 }
 
 static int
-cover(const struct lp_assembly *assembly, const char *path, bool readonly, int *empty_fd, struct lp_err *err)
+cover(const struct lp_inside *inside, const struct lp_assembly *assembly, const char *path, bool readonly, int *empty_fd,
+    struct lp_err *err)
 {
 	lp_auto_fd int at = -1, copy = -1;
 	struct stat st;
-	int rc = lp_path_open_in_root(assembly->root_fd, path, O_PATH, 0, &at, err);
+	int rc;
 
-	/* What this kernel does not have needs no cover. */
+	if (kernel_lacks(inside->config, assembly, path))
+		return 0;
+	rc = lp_path_open_in_root(assembly->root_fd, path, O_PATH, 0, &at, err);
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		lp_err_clear(err);
 		return 0;
@@ -258,7 +289,7 @@ cover(const struct lp_assembly *assembly, const char *path, bool readonly, int *
 static int
 cover_match(void *arg, const char *name)
 {
-	const struct mask_walk *walk = arg;
+	const struct cover_walk *walk = arg;
 	const char *star = strchr(walk->path, '*'), *stem = star;
 	char path[PATH_BYTES];
 	int len;
@@ -271,27 +302,31 @@ cover_match(void *arg, const char *name)
 	len = snprintf(path, sizeof(path), "%.*s%s%s", (int)(stem - walk->path), walk->path, name, star + 1);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return lp_err_set(walk->err, -ENAMETOOLONG, "cover %s", walk->path);
-	return cover(walk->assembly, path, walk->readonly, walk->empty_fd, walk->err);
+	return cover(walk->inside, walk->assembly, path, walk->readonly, walk->empty_fd, walk->err);
 }
 
 static int
-cover_many(const struct lp_assembly *assembly, const char *path, bool readonly, int *empty_fd, struct lp_err *err)
+cover_many(const struct lp_inside *inside, const struct lp_assembly *assembly, const char *path, bool readonly, int *empty_fd,
+    struct lp_err *err)
 {
-	struct mask_walk walk = { .assembly = assembly, .path = path, .readonly = readonly, .empty_fd = empty_fd, .err = err };
+	struct cover_walk walk = { .inside = inside, .assembly = assembly, .path = path, .readonly = readonly, .empty_fd = empty_fd, .err = err };
 	const char *star = strchr(path, '*');
 	lp_auto_fd int fd = -1;
 	char above[PATH_BYTES];
 	int rc;
 
 	if (!star)
-		return cover(assembly, path, readonly, empty_fd, err);
+		return cover(inside, assembly, path, readonly, empty_fd, err);
 	while (star > path && star[-1] != '/')
 		star--;
 	if ((size_t)(star - path) >= sizeof(above))
 		return lp_err_set(err, -ENAMETOOLONG, "cover %s", path);
 	memcpy(above, path, (size_t)(star - path));
 	above[star - path] = '\0';
-	rc = lp_path_open_in_root(assembly->root_fd, above, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	if (kernel_lacks(inside->config, assembly, above))
+		return 0;
+	/* The names are those of the kernel too; each is looked for in the container before it is covered. */
+	rc = lp_path_open_in_root(assembly->host_fd, above, O_RDONLY | O_DIRECTORY, 0, &fd, err);
 	if (rc == -ENOENT) {
 		lp_err_clear(err);
 		return 0;
@@ -307,9 +342,9 @@ cover_all(const struct lp_inside *inside, const struct lp_assembly *assembly, st
 	int rc = 0;
 
 	for (const char *const *path = config->readonly_paths; rc == 0 && path && *path; path++)
-		rc = cover_many(assembly, *path, true, &empty, err);
+		rc = cover_many(inside, assembly, *path, true, &empty, err);
 	for (const char *const *path = config->masked_paths; rc == 0 && path && *path; path++)
-		rc = cover_many(assembly, *path, false, &empty, err);
+		rc = cover_many(inside, assembly, *path, false, &empty, err);
 	return rc;
 }
 

@@ -14,7 +14,8 @@
 /* What the child keeps at hand while it builds. -1 where there is none. */
 struct lp_assembly {
 	int root_fd;	/* the new root */
-	int proc_fd;	/* a procfs of ours, never the container's */
+	int host_fd;	/* the owner's root, weak */
+	int proc_fd;	/* a procfs of ours, never the container's; weak */
 	int null_fd;	/* our own /dev/null */
 	int pts_fd;	/* the container's devpts */
 };

@@ -65,18 +65,6 @@ lp_caps_fill(struct lp_caps *caps, uint64_t set, bool ambient)
 	caps->inheritable = caps->ambient = ambient ? set : 0;
 }
 
-static bool
-has(int option, unsigned cap)
-{
-	return prctl(option, cap, 0, 0, 0) == 1;
-}
-
-static bool
-has_ambient(unsigned cap)
-{
-	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1;
-}
-
 uint64_t
 lp_caps_known(void)
 {
@@ -91,22 +79,34 @@ uint64_t
 lp_caps_ceiling(void)
 {
 	uint64_t set = 0;
+	int has;
 
-	for (unsigned cap = 0; cap < 64; cap++)
-		set |= has(PR_CAPBSET_READ, cap) ? BIT(cap) : 0;
+	for (unsigned cap = 0; cap < 64 && (has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+		set |= has ? BIT(cap) : 0;
+	return set;
+}
+
+static uint64_t
+ambient_set(void)
+{
+	uint64_t set = 0;
+	int has;
+
+	for (unsigned cap = 0; cap < 64 && (has = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0)) >= 0; cap++)
+		set |= has ? BIT(cap) : 0;
 	return set;
 }
 
 int
 lp_caps_bound(uint64_t set, struct lp_err *err)
 {
-	uint64_t known = lp_caps_known();
-
-	for (unsigned cap = 0; cap < 64 && known & BIT(cap); cap++) {
-		if (set & BIT(cap) || !has(PR_CAPBSET_READ, cap))
+	/* Dropping what is not there is no error; EINVAL is the end of what this kernel knows. */
+	for (unsigned cap = 0; cap < 64; cap++) {
+		if (set & BIT(cap) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return lp_err_set(err, -errno, "drop capability %u", cap);
+		if (errno == EINVAL)
+			break;
+		return lp_err_set(err, -errno, "drop capability %u", cap);
 	}
 	return 0;
 }
@@ -170,13 +170,11 @@ lp_caps_apply(const struct lp_caps *caps, struct lp_err *err)
 int
 lp_caps_verify(const struct lp_caps *caps, struct lp_err *err)
 {
-	uint64_t effective, permitted, inheritable, ambient = 0, bounding = lp_caps_ceiling();
+	uint64_t effective, permitted, inheritable, ambient = ambient_set(), bounding = lp_caps_ceiling();
 	int rc = get_three(&effective, &permitted, &inheritable);
 
 	if (rc < 0)
 		return lp_err_set(err, rc, "read capabilities back");
-	for (unsigned cap = 0; cap < 64; cap++)
-		ambient |= has_ambient(cap) ? BIT(cap) : 0;
 	if (effective != caps->effective || permitted != caps->permitted || inheritable != caps->inheritable ||
 	    ambient != caps->ambient || bounding != caps->bounding)
 		return lp_err_say(err, -EPERM, "capabilities are not what was set: bounding %#llx permitted %#llx effective %#llx",

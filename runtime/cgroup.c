@@ -76,8 +76,7 @@ cgroup2_line(char *text)
 int
 lp_cgroup_root_path(struct lp_buf *out, struct lp_err *err)
 {
-	lp_auto_fd int proc_fd = -1;
-	char file[48];
+	int proc_fd;
 	lp_auto_buf struct lp_buf text;
 	char *point;
 	int rc;
@@ -86,8 +85,7 @@ lp_cgroup_root_path(struct lp_buf *out, struct lp_err *err)
 	rc = lp_mount_proc(&proc_fd, err);
 	if (rc < 0)
 		return rc;
-	(void)snprintf(file, sizeof(file), "%d/mountinfo", (int)getpid());
-	rc = lp_path_read(proc_fd, file, &text, err);
+	rc = lp_path_read(proc_fd, "self/mountinfo", &text, err);
 	if (rc < 0)
 		return rc;
 	point = text.data ? cgroup2_line(text.data) : NULL;
@@ -312,6 +310,7 @@ put_limit(int fd, uint32_t have, const struct limit_row *row, uint32_t *missing,
 	}
 	rc = lp_path_put(fd, row->file, row->text, err);
 	if (rc == -ENOENT) {	/* the controller is there, this file is not: swap accounting off, an older kernel */
+		lp_err_clear(err);
 		*missing |= LP_CGROUP_BIT(row->controller);
 		return 0;
 	}

@@ -1,8 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
 #include "base/auto.h"
 #include "runtime/mount.h"
@@ -11,14 +9,12 @@
 int
 lp_container_exe_open(int *out_fd, struct lp_err *err)
 {
-	lp_auto_fd int proc_fd = -1, exe = -1, tree = -1;
-	char path[32];
-	int rc = lp_mount_proc(&proc_fd, err);
+	lp_auto_fd int exe = -1, tree = -1;
+	int proc_fd, rc = lp_mount_proc(&proc_fd, err);
 
 	if (rc < 0)
 		return rc;
-	(void)snprintf(path, sizeof(path), "%d/exe", (int)getpid());
-	exe = openat(proc_fd, path, O_PATH | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
+	exe = openat(proc_fd, "self/exe", O_PATH | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
 	if (exe < 0)
 		return lp_err_set(err, -errno, "open our executable");
 	rc = lp_mount_clone(exe, false, &tree, err);

@@ -77,7 +77,7 @@ foreign_namespaces(int proc_fd, int pidfd, struct lp_ns_set *out, int *out_own_p
 		lp_auto_fd int own = -1;
 		char path[48];
 
-		(void)snprintf(path, sizeof(path), "%d/ns/%s", (int)getpid(), lp_ns_name((enum lp_ns)i));
+		(void)snprintf(path, sizeof(path), "self/ns/%s", lp_ns_name((enum lp_ns)i));
 		own = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
 		if (own < 0)
 			return lp_err_set(err, -errno, "open our %s namespace", lp_ns_name((enum lp_ns)i));
@@ -171,7 +171,8 @@ lp_container_exec(struct lp_container *container, const struct lp_process_config
 {
 	struct lp_idmap uids[LP_IDMAP_MAX], gids[LP_IDMAP_MAX];
 	struct lp_inside_exec inside = { .config = config, .uids = uids, .gids = gids, .null_fd = -1, .sock = -1 };
-	lp_auto_fd int proc_fd = -1, own_pid_ns = -1;
+	lp_auto_fd int own_pid_ns = -1;
+	int proc_fd = -1;
 	struct lp_launch launch;
 	struct lp_ns_set set;
 	int rc;

@@ -141,6 +141,7 @@ build_root(const struct lp_inside *inside, struct lp_assembly *assembly, int *ou
 	place = openat(host, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);	/* a directory that every machine has */
 	if (place < 0)
 		return lp_err_set(err, -errno, "open /proc");
+	assembly->host_fd = host;
 	rc = lp_mount_set(host, 0, MS_PRIVATE, true, err);
 	if (rc == 0)
 		rc = lp_rootfs_mount(&config->rootfs, &inside->rootfs, place, assembly->proc_fd, config->process.no_new_privs,
@@ -207,7 +208,7 @@ void
 lp_inside_main(struct lp_inside *inside)
 {
 	const struct lp_container_config *config = inside->config;
-	struct lp_assembly assembly = { .root_fd = -1, .proc_fd = -1, .null_fd = -1, .pts_fd = -1 };
+	struct lp_assembly assembly = { .root_fd = -1, .host_fd = -1, .proc_fd = -1, .null_fd = -1, .pts_fd = -1 };
 	struct lp_process_start start = {
 		.config = &config->process,
 		.uids = config->uids, .uid_count = config->uid_count,

@@ -55,14 +55,13 @@ open_terminal(const struct lp_inside_exec *inside, struct lp_process_start *star
 static int
 run(struct lp_inside_exec *inside, struct lp_process_start *start, struct lp_err *err)
 {
-	lp_auto_fd int proc_fd = -1;
+	int proc_fd;
 	int rc = lp_process_reset(err);
 
 	if (rc == 0)
 		rc = lp_mount_proc(&proc_fd, err);
 	if (rc == 0)
 		rc = lp_process_limits(start, proc_fd, err);
-	lp_close(&proc_fd);
 	if (rc == 0)
 		rc = enter(inside, err);
 	if (rc == 0)

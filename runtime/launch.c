@@ -182,14 +182,12 @@ lp_launch_clone(uint64_t flags, int cgroup_fd, pid_t *out_pid, int *out_pidfd, s
 static int
 children_into(int pid_ns_fd, int *out_own, struct lp_err *err)
 {
-	lp_auto_fd int own = -1, proc_fd = -1;
-	char path[48];
-	int rc = lp_mount_proc(&proc_fd, err);
+	lp_auto_fd int own = -1;
+	int proc_fd, rc = lp_mount_proc(&proc_fd, err);
 
 	if (rc < 0)
 		return rc;
-	(void)snprintf(path, sizeof(path), "%d/ns/pid", (int)getpid());
-	own = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
+	own = openat(proc_fd, "self/ns/pid", O_RDONLY | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
 	if (own < 0)
 		return lp_err_set(err, -errno, "open our pid namespace");
 	if (setns(pid_ns_fd, CLONE_NEWPID) < 0)
@@ -229,12 +227,14 @@ lp_launch_container(const struct lp_container_config *config, int cgroup_fd, boo
 	struct lp_inside inside;
 	struct lp_ns_set made;
 	uint64_t flags = 0;
-	int rc;
+	int proc_fd, rc;
 
 	inside_init(&inside, config);
 	inside.wait = wait;
 	lp_ns_set_init(&made);
-	rc = lp_seccomp_program(&config->process, &inside.seccomp, &inside.seccomp_bytes, err);
+	rc = lp_mount_proc(&proc_fd, err);	/* the child will find it there */
+	if (rc == 0)
+		rc = lp_seccomp_program(&config->process, &inside.seccomp, &inside.seccomp_bytes, err);
 	if (rc == 0)
 		rc = choose_namespaces(&inside, &made, &flags, err);
 	if (rc == 0)
@@ -288,7 +288,7 @@ add_note(struct lp_launch *launch, const char *words)
 static int
 check_executed(const struct lp_launch *launch, struct lp_err *err)
 {
-	lp_auto_fd int proc_fd = -1;
+	int proc_fd;
 	lp_auto_buf struct lp_buf stat;
 	siginfo_t info = { 0 };
 	char path[32];

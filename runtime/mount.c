@@ -214,16 +214,22 @@ lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *
 }
 
 int
-lp_mount_proc(int *out_fd, struct lp_err *err)
+lp_mount_proc(int *weak_fd, struct lp_err *err)
 {
+	/* A detached mount costs a grace period of the kernel when it is closed: once in a process's life is enough. */
+	static int kept = -1;
 	lp_auto_fd int fd = -1;
 	struct statfs fs;
-	int rc = lp_mount_new("proc", NULL, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &fd, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_MAGIC)
-		return lp_err_say(err, -EBADF, "a new procfs is not a procfs");
-	*out_fd = lp_take_fd(&fd);
+	if (kept < 0) {
+		rc = lp_mount_new("proc", NULL, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &fd, err);
+		if (rc < 0)
+			return rc;
+		if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_MAGIC)
+			return lp_err_say(err, -EBADF, "a new procfs is not a procfs");
+		kept = lp_take_fd(&fd);
+	}
+	*weak_fd = kept;
 	return 0;
 }

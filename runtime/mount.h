@@ -47,7 +47,10 @@ int lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err
  */
 int lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *out_fd, struct lp_err *err);
 
-/* A procfs of our own pid namespace that nobody else sees, checked to be one; for everything we write there. */
-int lp_mount_proc(int *out_fd, struct lp_err *err);
+/*
+ * A procfs of our pid namespace that nobody else sees, checked to be one; for everything we read and write there. Weak: made
+ * once and kept, for our children too, who find themselves in it as "self". Numbers are those of the owner's pid namespace.
+ */
+int lp_mount_proc(int *weak_fd, struct lp_err *err);
 
 #endif

@@ -242,7 +242,8 @@ lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_e
 {
 	const uint32_t allowed = LP_NS_BIT(LP_NS_USER) | LP_NS_BIT(LP_NS_NET) | LP_NS_BIT(LP_NS_IPC) | LP_NS_BIT(LP_NS_UTS);
 	struct clone_args args = { .exit_signal = SIGCHLD };
-	lp_auto_fd int ours = -1, theirs = -1, proc_fd = -1;
+	lp_auto_fd int ours = -1, theirs = -1;
+	int proc_fd;
 	struct lp_ns_set set;
 	int pair[2], rc;
 	pid_t pid;
@@ -288,7 +289,7 @@ pid_of(int proc_fd, int pidfd, pid_t *out, struct lp_err *err)
 	const char *line;
 	int rc, pid = 0;
 
-	(void)snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)getpid(), pidfd);
+	(void)snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
 	lp_buf_init(&text, 4096);
 	rc = lp_path_read(proc_fd, path, &text, err);
 	line = rc < 0 ? NULL : strstr(lp_buf_text(&text), "\nPid:");
@@ -302,7 +303,7 @@ pid_of(int proc_fd, int pidfd, pid_t *out, struct lp_err *err)
 int
 lp_ns_open(int pidfd, uint32_t which, struct lp_ns_set *out, struct lp_err *err)
 {
-	lp_auto_fd int proc_fd = -1;
+	int proc_fd;
 	struct lp_ns_set set;
 	pid_t pid;
 	int rc = lp_mount_proc(&proc_fd, err);

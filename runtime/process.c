@@ -23,7 +23,7 @@
 #include "runtime/handoff.h"
 #include "runtime/seccomp.h"
 
-enum { PATH_BYTES = 4096, PROC_PATH = 48, FIRST_SPARE_FD = 3 };
+enum { PATH_BYTES = 4096, FIRST_SPARE_FD = 3 };
 
 /* ---- a clean start ---- */
 
@@ -72,15 +72,14 @@ note(const struct lp_process_start *start, const struct lp_err *words)
 static int
 set_oom(const struct lp_process_start *start, int proc_fd, struct lp_err *err)
 {
-	char path[PROC_PATH], text[16];
+	char text[16];
 	struct lp_err words = { 0 };
 	int rc;
 
 	if (!start->config->oom_score_set)
 		return 0;
-	(void)snprintf(path, sizeof(path), "%d/oom_score_adj", (int)getpid());
 	(void)snprintf(text, sizeof(text), "%d", (int)start->config->oom_score_adj);
-	rc = lp_path_put(proc_fd, path, text, &words);
+	rc = lp_path_put(proc_fd, "self/oom_score_adj", text, &words);
 	if (rc == -EACCES) {	/* lowering it takes CAP_SYS_RESOURCE, which a restricted owner lacks */
 		(void)lp_err_say(&words, rc, "oom_score_adj %s not set: no CAP_SYS_RESOURCE", text);
 		note(start, &words);
@@ -180,12 +179,14 @@ enter_user(const struct lp_process_start *start, struct lp_err *err)
 static void
 settle_caps(const struct lp_process_start *start, struct lp_caps *caps)
 {
-	const uint64_t ceiling = lp_caps_ceiling(), known = lp_caps_known();
+	uint64_t ceiling, known;
 	struct lp_err words;
 
 	*caps = start->config->caps;
 	if (caps->bounding != LP_CAP_ALL)
 		return;
+	ceiling = lp_caps_ceiling();
+	known = lp_caps_known();
 	caps->bounding = ceiling;
 	caps->permitted &= ceiling;
 	caps->effective &= ceiling;

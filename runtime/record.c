@@ -15,7 +15,7 @@
 int
 lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err)
 {
-	lp_auto_fd int proc_fd = -1;
+	int proc_fd;
 	lp_auto_buf struct lp_buf text;
 	char path[32];
 	const char *after;
@@ -42,7 +42,7 @@ lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err)
 int
 lp_record_boot_id(char out[static 40], struct lp_err *err)
 {
-	lp_auto_fd int proc_fd = -1;
+	int proc_fd;
 	lp_auto_buf struct lp_buf text;
 	int rc;
 

@@ -201,16 +201,13 @@ tmpfs_writable(const struct lp_rootfs *rootfs, unsigned top_mode, int place_fd, 
 	return rc;
 }
 
-/* Into proc_fd's "<pid>/fd", where descriptors are names: "12/upper". */
+/* Into "self/fd", where descriptors are names: "12/upper". */
 static int
 go_to_descriptors(int proc_fd, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
-	char path[32];
-	int rc;
+	int rc = lp_path_open(proc_fd, "self/fd", O_PATH | O_DIRECTORY, 0, &fd, err);
 
-	(void)snprintf(path, sizeof(path), "%d/fd", (int)getpid());
-	rc = lp_path_open(proc_fd, path, O_PATH | O_DIRECTORY, 0, &fd, err);
 	if (rc < 0)
 		return rc;
 	return fchdir(fd) < 0 ? lp_err_set(err, -errno, "go to our descriptors") : 0;

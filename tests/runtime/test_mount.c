@@ -71,7 +71,8 @@ TEST(the_kernels_words_come_with_a_refusal)
 
 TEST(a_file_system_that_cannot_shift_ids_is_named)
 {
-	lp_auto_fd int proc = -1, user = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	lp_auto_fd int user = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	int proc = -1;
 
 	lp_test_need_root();
 	CHECK(user >= 0);
