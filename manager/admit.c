@@ -8,7 +8,6 @@
 #include "base/seam.h"
 #include "base/text.h"
 #include "manager/allocate.h"
-#include "manager/sign_state.h"
 #include "specs/object.h"
 #include "specs/schema.h"
 #include "specs/status.h"
@@ -165,7 +164,7 @@ static void
 prepare(struct lp_change *change, struct lp_json *object)
 {
 	if (is_kind(change, "Node") && !change->ours)
-		(void)lp_json_remove(lp_json_path(object, "metadata.annotations"), LP_SIGN_KEY_ANNOTATION);	/* usually not there */
+		(void)lp_json_remove(lp_json_path(object, "metadata.annotations"), LP_ADMIT_NODE_KEY);	/* usually not there */
 	if ((change->kind->verbs & LP_KIND_STATUS) && !is_kind(change, "Node") && !change->ours)
 		(void)lp_json_remove(object, "status");		/* usually not there */
 }
@@ -261,13 +260,13 @@ count_generation(struct lp_change *change, struct lp_json *object, const struct 
 static void
 keep_key(struct lp_change *change, struct lp_json *object, const struct lp_json *old)
 {
-	const char *key = lp_object_annotation(old, LP_SIGN_KEY_ANNOTATION);
+	const char *key = lp_object_annotation(old, LP_ADMIT_NODE_KEY);
 	struct lp_json *metadata = lp_json_need_object(&change->arena, object, "metadata");
 
 	if (key)
-		lp_json_set_str(&change->arena, lp_json_need_object(&change->arena, metadata, "annotations"), LP_SIGN_KEY_ANNOTATION, key);
+		lp_json_set_str(&change->arena, lp_json_need_object(&change->arena, metadata, "annotations"), LP_ADMIT_NODE_KEY, key);
 	else if (!change->ours)
-		(void)lp_json_remove(lp_json_get(metadata, "annotations"), LP_SIGN_KEY_ANNOTATION);	/* usually not there */
+		(void)lp_json_remove(lp_json_get(metadata, "annotations"), LP_ADMIT_NODE_KEY);	/* usually not there */
 }
 
 /* /status changes the status (and labels and annotations), the object itself everything else. */

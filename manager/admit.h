@@ -8,6 +8,9 @@
 
 #include "manager/change.h"
 
+/* On a Node: which key speaks for it. Only joining writes it (sign_join.c); admission keeps it whatever a client sends. */
+#define LP_ADMIT_NODE_KEY "limpet.dev/key"
+
 /* Once per change, before the first decision: kind, version, namespace and name of the body, its types, unknown fields. */
 int lp_admit_body(struct lp_change *change);
 

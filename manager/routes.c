@@ -9,15 +9,13 @@
 #include "base/text.h"
 #include "manager/discover.h"
 #include "manager/feed.h"
+#include "manager/sign.h"
 #include "manager/verbs.h"
 #include "specs/object.h"
 
 enum { ARENA_MAX = 512 << 20, SEGMENTS_MAX = 10 };
 
-/* Handlers of the fleet and of streams stand in rooms of their own; a program without them answers 501 there. */
-__attribute__((weak)) void lp_sign_join(struct lp_request *request);
-__attribute__((weak)) void lp_sign_renew(struct lp_request *request);
-__attribute__((weak)) void lp_sign_tokens(struct lp_request *request);
+/* WAITING for fleet.c and tunnel.c: then their headers are included instead */
 __attribute__((weak)) void lp_fleet_link(struct lp_request *request);
 __attribute__((weak)) void lp_fleet_report(struct lp_request *request);
 __attribute__((weak)) void lp_fleet_stream(struct lp_request *request);
