@@ -228,6 +228,7 @@ lp_view_revision(const struct lp_view *view, const struct lp_settings *settings,
 	lp_buf_printf(out, ",\"number\":%lld", (long long)number);
 	write_member(out, ',', "time", time);
 	write_member(out, ',', "podCIDR", view->pod_cidr);
+	write_cidr(out, "clusterCIDR", settings->pod_net, settings->pod_prefix);
 	write_cidr(out, "serviceCIDR", settings->service_net, settings->service_prefix);
 	write_member(out, ',', "clusterDomain", settings->cluster_domain);
 	lp_buf_str(out, ",\"objects\":[");
