@@ -96,7 +96,7 @@ check_overlap(void *arg, const struct lp_addr *addr)
 	struct overlap *overlap = arg;
 	const struct lp_netbridge_config *config = &overlap->net->config;
 
-	if (addr->index == overlap->net->bridge_index)
+	if (overlap->found.addr || addr->index == overlap->net->bridge_index)
 		return 0;
 	if (overlaps(&config->pods, addr) || (config->services.addr && overlaps(&config->services, addr)))
 		overlap->found = *addr;
