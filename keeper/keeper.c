@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #define GRACE_MS INT64_C(30000)
 #define STEPS_A_TURN 256
 #define AGAIN_MS 10		/* while something is dying */
+#define STACK_BYTES 131072	/* as much as we may have used */
 
 /* ---- what is known ---- */
 
@@ -161,6 +163,22 @@ carry_out(struct lp_keeper *keeper, enum lp_plan_step step, struct lp_ward *ward
 	return false;
 }
 
+/*
+ * Nothing to do for a while: memory that a start needed for a moment goes back, of the heap and of the stack below here. There
+ * is a keeper for every pod, and most of them wait most of the time.
+ */
+static void
+rest(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+
+	(void)malloc_trim(0);
+#ifndef LP_SANITIZED
+	/* Below the page in use; unmapped parts of the range are no harm (ENOMEM). */
+	(void)madvise((void *)(here - STACK_BYTES), STACK_BYTES - page, MADV_DONTNEED);
+#endif
+}
+
 static void
 look(struct lp_defer *defer, int64_t now_ms)
 {
@@ -190,7 +208,7 @@ look(struct lp_defer *defer, int64_t now_ms)
 		lp_timer_stop(&keeper->due);
 	if (keeper->leave && keeper->done)
 		lp_loop_stop(keeper->loop);
-	(void)malloc_trim(0);
+	rest();
 }
 
 void

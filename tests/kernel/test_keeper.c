@@ -818,9 +818,9 @@ keeper_kib(void)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)node.control.keeper_pid);
 	text = lp_test_read(path, NULL);
-	at = strstr(text, "Private_Dirty:");
+	at = strstr(text, "Anonymous:");
 	CHECK(at);
-	kib = strtol(at + strlen("Private_Dirty:"), NULL, 10);
+	kib = strtol(at + strlen("Anonymous:"), NULL, 10);
 	free(text);
 	return kib;
 }
