@@ -474,12 +474,11 @@ convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
 	if (rc < 0)
 		return lp_err_wrap(err, "container %s", container->name);
 	convert_limits(container, &config->limits);
+	config->masked_paths = is_privileged(container) ? NULL : lp_container_masked;
+	config->readonly_paths = is_privileged(container) ? NULL : lp_container_readonly;
 	if (is_privileged(container)) {
 		config->devices = &every_device;
 		config->device_count = 1;
-	} else {
-		config->masked_paths = lp_container_masked;
-		config->readonly_paths = lp_container_readonly;
 	}
 	return 0;
 }
