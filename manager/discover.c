@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/text.h"
+#include "manager/openapi_v2.h"
 #include "specs/openapi.h"
 
 /* The Kubernetes whose words and defaults we speak: kubectl warns when its own version is far from this. */
@@ -383,11 +384,17 @@ lp_discover_groups(struct lp_request *request)
 
 /* ---- OpenAPI */
 
-/* An empty document is a valid protobuf message: every kubectl then leaves validation to us. */
 void
 lp_discover_openapi_v2(struct lp_request *request)
 {
-	reply_tagged(request, "application/octet-stream", "", 0);
+	lp_auto_buf struct lp_buf text;
+
+	lp_buf_init(&text, 1 << 20);
+	lp_openapi_v2_write(&text);
+	if (text.failed)
+		lp_request_refuse(request, NULL);
+	else
+		reply_tagged(request, "application/octet-stream", text.data, text.len);
 }
 
 static void
