@@ -220,7 +220,11 @@ lp_devices_populate(int dev_fd, const struct lp_container_config *config, struct
 		{ "/proc/self/fd", "fd" }, { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
 		{ "/proc/self/fd/2", "stderr" }, { "pts/ptmx", "ptmx" },
 	};
+	static const char directories[][8] = { "pts", "shm", "mqueue" };	/* mount points */
 
+	for (size_t i = 0; i < lp_count(directories); i++)
+		if (mkdirat(dev_fd, directories[i], 0755) < 0)
+			return lp_err_set(err, -errno, "make /dev/%s", directories[i]);
 	for (size_t i = 0; i < lp_count(usual); i++)
 		if (mknodat(dev_fd, usual[i].name, S_IFCHR | 0666, makedev(usual[i].major, usual[i].minor)) < 0)
 			return lp_err_set(err, -errno, "make device %s", usual[i].name);

@@ -143,7 +143,7 @@ struct lp_process_config {
 	struct lp_caps caps;
 	bool no_new_privs;
 	enum lp_seccomp seccomp;
-	const void *seccomp_program;	/* struct sock_filter array; with DEFAULT optional: the bytes of lp_seccomp_build, saves 5 ms */
+	const void *seccomp_program;	/* struct sock_filter array; with DEFAULT: NULL */
 	size_t seccomp_bytes;
 	const struct lp_rlimit *rlimits;
 	size_t rlimit_count;
@@ -280,8 +280,8 @@ int lp_container_adopt(const struct lp_container_record *record, int cgroup_pare
 /* ---- rights, as bytes and words ------------------------------------------------------------------------------------ */
 
 /*
- * The default seccomp filter for a container with these capabilities, as struct sock_filter bytes. Builds in a short-lived
- * child (1 to 10 ms): ask once, keep the bytes, put them into seccomp_program.
+ * The default seccomp filter for a container with these capabilities, as struct sock_filter bytes. The runtime builds and keeps
+ * it by itself (in tens of microseconds): this is for whoever wants to look at it or add to it.
  */
 int lp_seccomp_build(uint64_t caps, struct lp_buf *out, struct lp_err *err);
 

@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/path.h"
 #include "runtime/seccomp.h"
 #include "tests/harness.h"
 
@@ -172,4 +175,270 @@ TEST(a_process_config_names_its_program)
 	CHECK(program == filter);
 	config.seccomp_bytes = 7;
 	CHECK_ERR(lp_seccomp_program(&config, &program, &bytes, &err), -EINVAL);
+}
+
+/* ---- the judge: libseccomp's own filter of the same table ---- */
+
+#define CAP_BIT(name) (UINT64_C(1) << CAP_##name)
+
+enum { LAST_FAMILY_LISTED = 17 };
+
+static const char allowed[] =
+#define ALLOW(name) #name "\0"
+#define WITH(caps, name)
+#define DENY(name)
+#include "runtime/seccomp_default.def"
+#undef ALLOW
+#undef WITH
+#undef DENY
+    ;
+
+static const char denied[] =
+#define ALLOW(name)
+#define WITH(caps, name)
+#define DENY(name) #name "\0"
+#include "runtime/seccomp_default.def"
+#undef ALLOW
+#undef WITH
+#undef DENY
+    ;
+
+static const struct {
+	uint64_t caps;
+	char name[28];
+} conditional[] = {
+#define ALLOW(name)
+#define WITH(caps, name) { caps, #name },
+#define DENY(name)
+#include "runtime/seccomp_default.def"
+#undef ALLOW
+#undef WITH
+#undef DENY
+};
+
+
+static int
+rule(scmp_filter_ctx filter, uint32_t action, const char *name)
+{
+	int nr = seccomp_syscall_resolve_name(name);
+	int rc = nr == __NR_SCMP_ERROR ? -ENOENT : seccomp_rule_add(filter, action, nr, 0);
+
+	/* EDOM, EOPNOTSUPP: a call of another architecture; EEXIST: two names of one number. */
+	return rc == -EDOM || rc == -EOPNOTSUPP || rc == -EEXIST ? 0 : rc;
+}
+
+static int
+table_rules(scmp_filter_ctx filter, uint64_t caps, struct lp_err *out_err)
+{
+	const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
+
+	for (const char *name = allowed; *name; name += strlen(name) + 1) {
+		int rc = rule(filter, SCMP_ACT_ALLOW, name);
+
+		if (rc < 0)
+			return lp_err_set(out_err, rc, "seccomp rule for %s", name);
+	}
+	for (const char *name = denied; *name; name += strlen(name) + 1) {
+		int rc = rule(filter, refuse, name);
+
+		if (rc < 0)
+			return lp_err_set(out_err, rc, "seccomp rule for %s", name);
+	}
+	for (size_t i = 0; i < lp_count(conditional); i++) {
+		bool may = (caps & conditional[i].caps) != 0;
+		/* Programs try clone3 first and fall back only on ENOSYS. */
+		bool hide = strcmp(conditional[i].name, "clone3") == 0;
+		int rc = hide && !may ? 0 : rule(filter, may ? SCMP_ACT_ALLOW : refuse, conditional[i].name);
+
+		if (rc < 0)
+			return lp_err_set(out_err, rc, "seccomp rule for %s", conditional[i].name);
+	}
+	return 0;
+}
+
+static int
+clone_rules(scmp_filter_ctx filter, uint64_t caps)
+{
+	static const uint64_t flags[] = {
+		CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,
+	};
+	uint64_t all = 0;
+	int rc = 0;
+
+	if (caps & CAP_BIT(SYS_ADMIN))
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 0);
+	for (size_t i = 0; rc == 0 && i < lp_count(flags); i++) {
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, flags[i], flags[i]));
+		all |= flags[i];
+	}
+	return rc < 0 ? rc : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, all, 0));
+}
+
+static int
+socket_rules(scmp_filter_ctx filter, uint64_t caps)
+{
+	const bool any_netlink = (caps & (CAP_BIT(NET_ADMIN) | CAP_BIT(SYS_ADMIN))) != 0;
+	int rc = 0;
+
+	for (unsigned family = 0; rc == 0 && family <= LAST_FAMILY_LISTED; family++) {
+		bool may = family == AF_UNIX || family == AF_INET || family == AF_INET6 ||
+		    (family == AF_PACKET && (caps & CAP_BIT(NET_RAW))) || (family == AF_NETLINK && any_netlink);
+
+		if (family == AF_NETLINK && !any_netlink)
+			continue;
+		rc = seccomp_rule_add(filter, may ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+		    SCMP_A0(SCMP_CMP_EQ, family));
+	}
+	if (rc == 0)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+		    SCMP_A0(SCMP_CMP_GT, LAST_FAMILY_LISTED));
+	if (rc < 0 || any_netlink)
+		return rc;
+	/* Of netlink only routes (protocol 0): getifaddrs needs it. */
+	rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, 0));
+	return rc < 0 ? rc : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2,
+	    SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_NE, 0));
+}
+
+static int
+personality_rules(scmp_filter_ctx filter)
+{
+	/* Linux, Linux32, each with 4 KiB read-implies-exec of old off, and the question "which one". */
+	static const uint64_t values[] = { 0x0, 0x8, 0x20000, 0x20008, 0xffffffff };
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < lp_count(values); i++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, values[i]));
+	return rc;
+}
+
+static int
+build(uint64_t caps, int out_fd, struct lp_err *out_err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	int rc = filter ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	if (rc == 0)
+		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);	/* a binary tree */
+	if (rc == 0)
+		rc = clone_rules(filter, caps);
+	if (rc == 0)
+		rc = socket_rules(filter, caps);
+	if (rc == 0)
+		rc = personality_rules(filter);
+	if (rc < 0)
+		return lp_err_set(out_err, rc, "seccomp filter");
+	rc = table_rules(filter, caps, out_err);
+	if (rc == 0) {
+		rc = seccomp_export_bpf(filter, out_fd);
+		if (rc < 0)
+			return lp_err_set(out_err, rc, "seccomp filter as bytes");
+	}
+	seccomp_release(filter);
+	return rc;
+}
+
+
+/* As much of classic BPF as seccomp filters use. */
+static uint32_t
+judge(const struct sock_filter *insns, size_t count, const struct seccomp_data *data)
+{
+	uint32_t a = 0;
+
+	for (size_t pc = 0; pc < count; pc++) {
+		const struct sock_filter *i = &insns[pc];
+
+		switch (i->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			memcpy(&a, (const char *)data + i->k, 4);
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= i->k;
+			break;
+		case BPF_JMP | BPF_JA:
+			pc += i->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			pc += a == i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += a >= i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			pc += a > i->k ? i->jt : i->jf;
+			break;
+		case BPF_JMP | BPF_JSET | BPF_K:
+			pc += a & i->k ? i->jt : i->jf;
+			break;
+		case BPF_RET | BPF_K:
+			return i->k;
+		default:
+			FAIL("instruction %#x at %zu is not one that filters use", i->code, pc);
+		}
+	}
+	FAIL("the filter has no end");
+}
+
+static struct lp_buf
+libseccomp_filter(uint64_t caps)
+{
+	struct lp_buf bytes;
+	const char *path = lp_test_file("filter", "", 0);
+	lp_auto_fd int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+
+	CHECK(fd >= 0);
+	CHECK_OK(build(caps, fd, &err), &err);
+	CHECK(lseek(fd, 0, SEEK_SET) == 0);
+	lp_buf_init(&bytes, 65536);
+	CHECK_OK(lp_path_read_fd(fd, &bytes, &err), &err);
+	return bytes;
+}
+
+TEST(our_filter_and_libseccomps_agree_on_every_call)
+{
+	static const uint64_t sets[] = { 0, CAP_BIT(SYS_ADMIN), CAP_BIT(NET_RAW), CAP_BIT(NET_ADMIN) | CAP_BIT(SYS_CHROOT),
+		CAP_BIT(SYS_PTRACE) | CAP_BIT(SYS_TIME) | CAP_BIT(BPF), UINT64_MAX };
+	static const uint64_t firsts[] = { 0, 1, 2, 3, 8, 9, 10, 11, 15, 16, 17, 18, 40, 0x20000, 0x20008, 0x20009, 0xffffffff, CLONE_NEWNS,
+		CLONE_NEWUSER | 17, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, 0x3d0f00, 17 };
+
+	for (size_t s = 0; s < lp_count(sets); s++) {
+		struct lp_buf ours, theirs = libseccomp_filter(sets[s]);
+		size_t count, their_count = theirs.len / sizeof(struct sock_filter);
+
+		lp_buf_init(&ours, 65536);
+		CHECK_OK(lp_seccomp_build(sets[s], &ours, &err), &err);
+		count = ours.len / sizeof(struct sock_filter);
+		CHECK(count * 2 < their_count);		/* what it is for */
+		for (int nr = 0; nr < 1200; nr++)
+			for (size_t f = 0; f < lp_count(firsts); f++)
+				for (uint64_t third = 0; third < 2; third++) {
+					const struct seccomp_data data = { .nr = nr, .arch = (uint32_t)seccomp_arch_native(),
+						.args = { firsts[f], 0, third * 12 } };
+					uint32_t got = judge((const struct sock_filter *)ours.data, count, &data);
+					uint32_t want = judge((const struct sock_filter *)theirs.data, their_count, &data);
+
+					if (got != want)
+						FAIL("call %d (%#llx, .., %d) with capabilities %#llx: %#x, libseccomp %#x", nr,
+						    (unsigned long long)firsts[f], (int)third * 12, (unsigned long long)sets[s], got, want);
+				}
+		lp_buf_fini(&ours);
+		lp_buf_fini(&theirs);
+	}
+}
+
+TEST(another_abi_finds_no_calls)
+{
+	struct lp_buf ours;
+	const struct seccomp_data i386 = { .nr = 20, .arch = AUDIT_ARCH_I386 }, x32 = { .nr = 0x40000000 + 39, .arch = AUDIT_ARCH_X86_64 };
+	size_t count;
+
+	lp_buf_init(&ours, 65536);
+	CHECK_OK(lp_seccomp_build(UINT64_MAX, &ours, &err), &err);
+	count = ours.len / sizeof(struct sock_filter);
+	CHECK_INT(judge((const struct sock_filter *)ours.data, count, &i386), SECCOMP_RET_ERRNO | ENOSYS);
+	CHECK_INT(judge((const struct sock_filter *)ours.data, count, &x32), SECCOMP_RET_ERRNO | ENOSYS);
+	lp_buf_fini(&ours);
 }
