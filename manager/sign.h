@@ -29,6 +29,9 @@ void lp_sign_free(struct lp_sign *sign);
 struct lp_tls_config *lp_sign_tls(struct lp_sign *sign);
 bool lp_sign_admit(void *manager, const struct lp_cert_identity *peer);
 
+/* Is this device still ours, with its own key? The words are for the device. -EACCES. */
+int lp_sign_check_node(struct lp_manager *manager, const struct lp_cert_identity *peer, struct lp_err *err);
+
 /* The kubeconfig of the administrator (authority and certificate embedded) for a server URL. */
 int lp_sign_kubeconfig(struct lp_sign *sign, const char *url, struct lp_buf *out, struct lp_err *err);
 
@@ -38,6 +41,7 @@ int lp_sign_bytes(struct lp_sign *sign, const void *data, size_t len, struct lp_
 /* Handlers. */
 void lp_sign_join(struct lp_request *request);
 void lp_sign_renew(struct lp_request *request);
-void lp_sign_tokens(struct lp_request *request);	/* GET, POST {"ttlSeconds","uses"} -> {"token",...}, DELETE */
+/* GET lists; POST {"ttlSeconds","uses"} or {"ttlSeconds","user","groups"} -> 201 {"id","token","caHash","expires"}; DELETE /<id> */
+void lp_sign_tokens(struct lp_request *request);
 
 #endif

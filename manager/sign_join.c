@@ -1,9 +1,10 @@
 /*
- * manager/sign_join.c - a device's first certificate, and every next one (sign.h).
+ * manager/sign_join.c - a device gets its certificate, and a new one before the old one is too old.
  *
- * Order   token, name and request are looked at; the Node object is made, or its key annotation compared; the token is used up;
- *         only then the certificate is signed and sent. A crash in between costs at most a token
- * Same    a name that another key holds is refused until its Node object is deleted; the same key may join again
+ * Rule    a node's key is its identity: the Node object remembers it (annotation limpet.dev/key), another key with the same
+ *         name is refused until the object is deleted, and a deleted object takes the device's rights away
+ * Order   the token's use is taken first, durably; then the Node is made or claimed; then the certificate is signed.
+ *         What fails on the way gives the use back
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,186 +15,215 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "manager/change.h"
-#include "manager/sign_state.h"
+#include "manager/sign_inside.h"
+#include "manager/write.h"
 #include "specs/object.h"
-#include "specs/status.h"
 
-enum { PEM_MAX = 64 << 10 };
+#define KEY_ANNOTATION "limpet.dev/key"
+#define NODE_MS        (365 * LP_SIGN_DAY_MS)
+#define PEM_MAX        (64u << 10)
 
-/* A leaf is short: it is renewed at two thirds, and an expired one may still renew. */
-#define LEAF_LIFE_MS (90 * INT64_C(86400000))
-
+/* What a join waits with while its Node is stored; in the request's arena. */
 struct join {
-	struct lp_request *request;
-	char token_id[LP_SIGN_TOKEN_ID];	/* "" for a renewal */
-	const char *name;
-	struct lp_cert_key *key;		/* the device's public half */
-	uint8_t spki[LP_DIGEST_BYTES];
+	struct lp_cert_key *key;
+	const char *node;
+	char token[LP_SIGN_ID];
 };
 
-static void
-refuse(struct lp_request *request, int code, const char *message)
+static int
+node_sign(struct lp_sign *sign, const char *node, const struct lp_cert_key *key, struct lp_buf *out, struct lp_err *err)
 {
-	static struct lp_log_limit limit;
+	static const char *const groups[] = { "system:nodes", NULL };
+	char name[LP_CERT_NAME];
+	struct lp_cert_profile profile = { .name = name, .groups = groups, .uses = LP_CERT_CLIENT,
+		.not_after_ms = lp_clock_trusted_ms() + NODE_MS };
 
-	if (lp_log_allowed(&limit))
-		lp_log(LP_LOG_WARN, "a device was refused", "path=%s from=%s why=\"%s\"", request->asked.path ? request->asked.path : "",
-		    request->call ? request->call->remote : "gone", message);
-	lp_request_refuse(request, lp_status_make(&request->arena, code, NULL, message));
+	(void)snprintf(name, sizeof(name), "system:node:%s", node);
+	return lp_cert_sign(sign->ca_pem, sign->ca_key, key, &profile, out, err);
 }
 
 static int
-code_of(int rc)
+certificate_reply(struct lp_request *request, const char *node, const struct lp_cert_key *key, struct lp_err *err)
 {
-	return rc == -EACCES ? 401 : rc == -EINVAL || rc == -EKEYREJECTED ? 400 : 500;
-}
-
-/* The answer to both: certificate, authority, fleet key, time. */
-static void
-answer(struct lp_request *request, const char *name, const struct lp_cert_key *key)
-{
-	static const char *const groups[] = { "system:nodes", NULL };
 	struct lp_sign *sign = request->manager->sign;
-	struct lp_arena *arena = &request->arena;
-	struct lp_cert_profile profile = { .name = lp_arena_printf(arena, "system:node:%s", name), .groups = groups,
-		.uses = LP_CERT_CLIENT, .not_after_ms = lp_clock_trusted_ms() + LEAF_LIFE_MS };
-	lp_auto_buf struct lp_buf chain;
-	lp_auto_buf struct lp_buf fleet;
-	struct lp_json *json = lp_json_new(arena, LP_JSON_OBJECT);
+	lp_auto_buf struct lp_buf pem;
+	struct lp_json *answer;
 	char time[LP_CLOCK_TEXT];
-	struct lp_err err = { 0 };
+	int rc;
 
-	lp_buf_init(&chain, PEM_MAX);
-	lp_buf_init(&fleet, PEM_MAX);
-	if (!profile.name || lp_sign_certificate(sign, key, &profile, &chain, &err) < 0 ||
-	    lp_buf_str(&chain, sign->authority.certificate) < 0 || lp_cert_key_public_pem(sign->fleet.key, &fleet, &err) < 0) {
-		refuse(request, 500, err.text);
-		return;
-	}
+	lp_buf_init(&pem, PEM_MAX);
+	rc = node_sign(sign, node, key, &pem, err);
+	if (rc < 0)
+		return rc;
 	lp_clock_print(lp_clock_trusted_ms(), time);
-	lp_json_set_str(arena, json, "certificate", chain.data);
-	lp_json_set_str(arena, json, "ca", sign->authority.certificate);
-	lp_json_set_str(arena, json, "fleetKey", fleet.data);
-	lp_json_set_str(arena, json, "nodeName", name);
-	lp_json_set_str(arena, json, "time", time);
-	lp_request_reply(request, 200, json);
+	answer = lp_json_new(&request->arena, LP_JSON_OBJECT);
+	lp_json_set_str(&request->arena, answer, "certificate", pem.data);
+	lp_json_set_str(&request->arena, answer, "ca", sign->ca_pem);
+	lp_json_set_str(&request->arena, answer, "fleetKey", sign->fleet_pem);
+	lp_json_set_str(&request->arena, answer, "nodeName", node);
+	lp_json_set_str(&request->arena, answer, "time", time);
+	if (request->arena.failed)
+		return lp_err_set(err, -ENOMEM, "certificate");
+	lp_request_reply(request, 200, answer);
+	return 0;
 }
 
-static struct lp_json *
-read_json(struct lp_request *request)
+static struct lp_cached *
+node_find(struct lp_manager *manager, const char *name)
 {
-	struct lp_json *body;
-	struct lp_err err;
+	return lp_cache_find(manager->cache, lp_kind_find("v1", "Node"), NULL, name);
+}
 
-	if (lp_json_parse(&request->arena, lp_buf_text(&request->call->body), request->call->body.len, NULL, &body, &err) < 0) {
-		refuse(request, 400, err.text);
-		return NULL;
-	}
-	return body;
+/* 0: the node is there with this key; -ENOENT: no such node; -ENOKEY: it has no key yet; -EKEYREJECTED: another key. */
+static int
+node_key_check(struct lp_cached *node, const uint8_t spki[static LP_DIGEST_BYTES])
+{
+	char want[LP_DIGEST_TEXT];
+	const char *have;
+
+	if (!node)
+		return -ENOENT;
+	have = lp_object_annotation(lp_cached_json(node), KEY_ANNOTATION);
+	if (!have)
+		return -ENOKEY;
+	lp_digest_text(spki, want);
+	return strcmp(have, want) == 0 ? 0 : -EKEYREJECTED;
+}
+
+bool
+lp_sign_admit(void *arg, const struct lp_cert_identity *peer)
+{
+	struct lp_manager *manager = arg;
+
+	if (!lp_text_starts(peer->name, "system:node:"))
+		return true;
+	return node_key_check(node_find(manager, peer->name + strlen("system:node:")), peer->spki) != -EKEYREJECTED;
+}
+
+int
+lp_sign_check_node(struct lp_manager *manager, const struct lp_cert_identity *peer, struct lp_err *err)
+{
+	const char *name = peer->name + strlen("system:node:");
+	int rc = lp_text_starts(peer->name, "system:node:") ? node_key_check(node_find(manager, name), peer->spki) : -ENOENT;
+
+	if (rc == -ENOENT || rc == -ENOKEY)
+		return lp_err_say(err, -EACCES, "node %s is not known here (it was deleted): join again with a new token", name);
+	if (rc < 0)
+		return lp_err_say(err, -EACCES, "node %s belongs to another key", name);
+	return 0;
 }
 
 /* ---- join */
 
 static void
-join_free(struct join *join)
+refused(const struct lp_request *request, const char *why)
 {
-	struct lp_request *request = join->request;
+	static struct lp_log_limit limit;
 
+	if (lp_log_allowed(&limit))
+		lp_log(LP_LOG_WARN, "a device was not admitted", "remote=%s why=\"%s\"", request->call ? request->call->remote : "gone", why);
+}
+
+static void
+join_end(struct lp_request *request, struct join *join, const struct lp_err *err, int code)
+{
+	struct lp_sign *sign = request->manager->sign;
+
+	if (err) {
+		lp_sign_token_give_back(sign, join->token);
+		lp_request_fail(request, code, err);
+		refused(request, err->text);
+	} else {
+		lp_log(LP_LOG_INFO, "a device joined", "node=%s token=%s", join->node, join->token);
+	}
 	lp_cert_key_free(join->key);
-	lp_request_release(request);	/* the join lives in its arena */
+	join->key = NULL;
 }
 
 static void
-finish_join(struct join *join)
+node_stored(struct lp_change *change, int64_t now_ms)
 {
-	struct lp_request *request = join->request;
-	struct lp_err err;
-	int rc = lp_sign_token_use(request->manager->sign, join->token_id, &err);
+	struct lp_request *request = change->arg;
+	struct join *join = request->own;
+	const char *words = lp_json_str(change->status, "message");
+	struct lp_err err = { 0 };
 
-	if (rc < 0)
-		refuse(request, code_of(rc), err.text);
-	else
-		answer(request, join->name, join->key);
-	if (rc == 0)
-		lp_log(LP_LOG_INFO, "a device joined", "node=%s token=%s", join->name, join->token_id);
-	join_free(join);
+	(void)now_ms;
+	if (change->status) {
+		(void)lp_err_say(&err, -EIO, "%s", words ? words : "the node was not stored");	/* answered below */
+		join_end(request, join, &err, (int)lp_json_int(change->status, "code", 500));
+	} else if (certificate_reply(request, join->node, join->key, &err) < 0) {
+		join_end(request, join, &err, 500);
+	} else {
+		join_end(request, join, NULL, 0);
+	}
+	lp_request_release(request);
 }
 
-static void
-give_up(struct join *join, int code, const char *message)
+/* A new Node, or the key for one that an operator made before. */
+static struct lp_change *
+node_change(struct lp_request *request, struct lp_cached *there, const char *name, const char *key)
 {
-	lp_sign_token_release(join->request->manager->sign, join->token_id);
-	refuse(join->request, code, message);
-	join_free(join);
-}
-
-/* Is the Node there with this key? Or made by somebody else, and still without one? */
-static void
-node_there(struct join *join)
-{
-	struct lp_manager *manager = join->request->manager;
-
-	if (lp_sign_node_has_key(manager, join->name, join->spki))
-		finish_join(join);
-	else
-		give_up(join, 409, lp_arena_printf(&join->request->arena, "a node named %s with another key has joined before; "
-		    "delete its Node object to give the name away", join->name));
-}
-
-static void
-node_made(struct lp_change *change, int64_t now_ms)
-{
-	struct join *join = change->arg;
-	const char *message = lp_json_str(change->status, "message");
-
-	(void)now_ms;			/* nothing here depends on it */
-	if (!change->status || lp_json_int(change->status, "code", 500) == 409)
-		node_there(join);
-	else
-		give_up(join, (int)lp_json_int(change->status, "code", 500), message ? message : "the Node object could not be made");
-}
-
-static struct lp_json *
-node_object(struct lp_arena *arena, const struct join *join)
-{
-	struct lp_json *node = lp_object_new(arena, lp_kind_find("v1", "Node"), "", join->name), *metadata;
-	char text[LP_DIGEST_TEXT];
-
-	lp_digest_text(join->spki, text);
-	metadata = lp_json_get(node, "metadata");
-	lp_json_set_str(arena, lp_json_set_object(arena, metadata, "annotations"), LP_SIGN_KEY_ANNOTATION, text);
-	lp_json_set_str(arena, lp_json_set_object(arena, metadata, "labels"), "kubernetes.io/hostname", join->name);
-	return node;
-}
-
-/* A Node object that an operator wrote beforehand takes the first key that joins under its name. */
-static void
-make_node(struct join *join)
-{
-	struct lp_request *request = join->request;
-	struct lp_manager *manager = request->manager;
 	const struct lp_kind *kind = lp_kind_find("v1", "Node");
-	struct lp_cached *there = lp_cache_find(manager->cache, kind, NULL, join->name);
-	bool keyless = there && !lp_object_annotation(lp_cached_json(there), LP_SIGN_KEY_ANNOTATION);
-	struct lp_change *change;
+	struct lp_change *change = lp_change_new(request->manager, there ? LP_CHANGE_PATCH : LP_CHANGE_CREATE, kind);
+	struct lp_json *node, *metadata;
 
-	if (there && !keyless) {
-		node_there(join);
-		return;
+	if (!change)
+		return NULL;
+	change->name = lp_arena_str(&change->arena, name);
+	node = there ? lp_json_new(&change->arena, LP_JSON_OBJECT) : lp_object_new(&change->arena, kind, "", name);
+	metadata = lp_json_need_object(&change->arena, node, "metadata");
+	lp_json_set_str(&change->arena, lp_json_set_object(&change->arena, metadata, "annotations"), KEY_ANNOTATION, key);
+	if (!there) {
+		struct lp_json *labels = lp_json_set_object(&change->arena, metadata, "labels");
+
+		lp_json_set_str(&change->arena, labels, "kubernetes.io/hostname", name);
+		lp_json_set_str(&change->arena, labels, "kubernetes.io/os", "linux");
+		lp_json_set_object(&change->arena, node, "spec");
+	} else {
+		change->uid = lp_arena_str(&change->arena, there->uid);
 	}
-	change = lp_change_new(manager, keyless ? LP_CHANGE_PATCH : LP_CHANGE_CREATE, kind);
-	if (!change) {
-		give_up(join, 500, "out of memory");
-		return;
-	}
-	change->name = join->name;
-	change->uid = keyless ? there->uid : NULL;
-	change->body = node_object(&change->arena, join);
+	change->body = node;
 	change->ours = true;
-	change->done = node_made;
-	change->arg = join;
-	if (keyless)
-		(void)lp_json_remove(lp_json_get(change->body, "metadata"), "labels");	/* the operator's stay */
+	if (change->arena.failed) {
+		lp_change_free(change);
+		return NULL;
+	}
+	return change;
+}
+
+static void
+join_go(struct lp_request *request, struct join *join, const uint8_t *spki)
+{
+	struct lp_cached *there = node_find(request->manager, join->node);
+	struct lp_change *change;
+	char key[LP_DIGEST_TEXT];
+	struct lp_err err = { 0 };
+	int rc = node_key_check(there, spki);
+
+	if (rc == -EKEYREJECTED) {
+		(void)lp_err_say(&err, -EEXIST, "node %s belongs to another device: delete the node object first, or choose another name", join->node);
+		join_end(request, join, &err, 409);
+		return;
+	}
+	if (rc == 0) {
+		if (certificate_reply(request, join->node, join->key, &err) < 0)
+			join_end(request, join, &err, 500);
+		else
+			join_end(request, join, NULL, 0);
+		return;
+	}
+	lp_digest_text(spki, key);
+	change = node_change(request, there, join->node, key);
+	if (!change) {
+		(void)lp_err_set(&err, -ENOMEM, "join");	/* answered */
+		join_end(request, join, &err, 500);
+		return;
+	}
+	change->done = node_stored;
+	change->arg = request;
+	request->own = join;
+	lp_request_hold(request);
 	lp_change_start(change, request->now_ms);
 }
 
@@ -201,39 +231,36 @@ void
 lp_sign_join(struct lp_request *request)
 {
 	struct join *join = lp_arena_alloc(&request->arena, sizeof(*join));
-	struct lp_json *body = read_json(request);
-	const char *token = lp_json_str(body, "token"), *csr = lp_json_str(body, "csr");
-	struct lp_cert_identity identity;
+	struct lp_cert_identity asked;
+	struct lp_json *body = NULL;
+	const char *token, *csr;
 	struct lp_err err = { 0 };
 	int rc;
 
-	if (!body)
+	if (lp_write_body(request, &body) < 0)
 		return;
-	if (!join || !token || !csr) {
-		refuse(request, 400, "token, nodeName and csr are needed");
-		return;
-	}
-	join->request = request;
-	join->name = lp_json_str(body, "nodeName");
-	if (!join->name || !lp_text_is_dns_subdomain(join->name)) {
-		refuse(request, 400, "nodeName: a lowercase DNS name is needed");
+	token = lp_json_str(body, "token");
+	csr = lp_json_str(body, "csr");
+	if (!join || !token || !csr || !lp_json_str(body, "nodeName")) {
+		lp_request_refuse(request, lp_status_make(&request->arena, 400, NULL, "token, nodeName and csr are required"));
 		return;
 	}
-	rc = lp_cert_request_read(csr, &identity, &join->key, &err);
+	join->node = lp_json_str(body, "nodeName");
+	if (!lp_text_is_dns_subdomain(join->node) || strlen(join->node) > 200) {
+		lp_request_refuse(request, lp_status_make(&request->arena, 400, NULL, "nodeName is not a DNS name"));
+		return;
+	}
+	rc = lp_sign_token_use(request->manager->sign, token, join->token, &err);
 	if (rc < 0) {
-		refuse(request, 400, err.text);
+		lp_request_fail(request, rc == -EACCES ? 403 : 500, &err);
+		refused(request, err.text);
 		return;
 	}
-	rc = lp_cert_key_spki(join->key, join->spki, &err);
-	if (rc == 0)
-		rc = lp_sign_token_reserve(request->manager->sign, token, join->token_id, &err);
-	if (rc < 0) {
-		lp_cert_key_free(join->key);
-		refuse(request, code_of(rc), err.text);
+	if (lp_cert_request_read(csr, &asked, &join->key, &err) < 0) {
+		join_end(request, join, &err, 400);
 		return;
 	}
-	lp_request_hold(request);
-	make_node(join);
+	join_go(request, join, asked.spki);
 }
 
 /* ---- renew */
@@ -241,29 +268,27 @@ lp_sign_join(struct lp_request *request)
 void
 lp_sign_renew(struct lp_request *request)
 {
-	const struct lp_cert_identity *peer = request->call->peer;
-	struct lp_json *body = read_json(request);
-	const char *csr = lp_json_str(body, "csr");
-	struct lp_cert_identity identity;
-	uint8_t spki[LP_DIGEST_BYTES];
+	struct lp_cert_identity asked;
 	struct lp_cert_key *key = NULL;
+	struct lp_json *body = NULL;
+	const char *csr;
 	struct lp_err err = { 0 };
+	int rc = lp_sign_check_node(request->manager, request->call->peer, &err);
 
-	if (!body)
-		return;
-	if (!csr || !peer || !request->user.node) {
-		refuse(request, 400, "csr, and a node's certificate on the connection, are needed");
+	if (rc < 0) {
+		lp_request_fail(request, 403, &err);
 		return;
 	}
-	if (!lp_sign_node_has_key(request->manager, request->user.node, peer->spki)) {
-		refuse(request, 403, "this key speaks for no node any more");
+	if (lp_write_body(request, &body) < 0)
 		return;
-	}
-	if (lp_cert_request_read(csr, &identity, &key, &err) < 0 || lp_cert_key_spki(key, spki, &err) < 0)
-		refuse(request, 400, err.text);
-	else if (!lp_digest_same(spki, peer->spki, sizeof(spki)))
-		refuse(request, 403, "the request is for another key than the connection's");
-	else
-		answer(request, request->user.node, key);
+	csr = lp_json_str(body, "csr");
+	rc = csr ? lp_cert_request_read(csr, &asked, &key, &err) : lp_err_say(&err, -EINVAL, "csr is required");
+	/* The key is the identity: only the holder of the node's own key gets a new certificate for it. */
+	if (rc == 0 && !lp_digest_same(asked.spki, request->call->peer->spki, LP_DIGEST_BYTES))
+		rc = lp_err_say(&err, -EINVAL, "the signing request is for another key than the connection's");
+	if (rc == 0)
+		rc = certificate_reply(request, request->user.node, key, &err);
+	if (rc < 0)
+		lp_request_fail(request, rc == -EINVAL || rc == -EKEYREJECTED ? 400 : 500, &err);
 	lp_cert_key_free(key);
 }

@@ -1,405 +1,382 @@
 /*
- * manager/sign_token.c - tokens: made, listed, used up, forgotten (sign_state.h).
+ * manager/sign_token.c - tokens: made, listed, used, deleted; their secrets are hashed at rest.
  *
- * Shape   tokens/<id> is a state of JSON: {"type":"join"|"access","hash","created","expires" (ms since 1970),"uses","user","groups"}.
- *         The secret has 128 random bits, so a plain SHA-256 of it at rest gives nothing away
- * Used    a join token without uses left stays until a day after its end, so that who comes late hears what happened
+ * Forms   lp1.<id>.<secret>.<SHA-256 of the authority's public key info>  a device joins with it, so many times
+ *         lpu.<id>.<secret>                                               a person or program, as a bearer token
+ * Files   tokens/<id>, a state file: {"hash","expires","uses","user","groups"}
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/seam.h"
 #include "base/state.h"
 #include "base/text.h"
-#include "manager/access.h"
-#include "manager/sign_state.h"
-#include "specs/status.h"
+#include "manager/sign_inside.h"
+#include "manager/write.h"
 
-enum { SCHEMA = 1, RECORD_MAX = 16 << 10, SECRET_BYTES = 16, ID_BYTES = 6, USES_MAX = 100000, TOKENS_MAX = 10000 };
+#define SCHEMA     1
+#define FILE_MAX   (16u << 10)
+#define TOKENS_MAX 10000
+#define ID_BYTES   4
+#define SECRET_LEN 32			/* hex digits of 128 bits */
+#define TTL_MAX_S  (INT64_C(10) * 365 * 86400)
+#define USES_MAX   1000000
 
-#define DEFAULT_TTL_S 3600
-#define TTL_MAX_S (10 * 365 * INT64_C(86400))
-#define REMEMBERED_MS INT64_C(86400000)
+/* ---- files */
 
-/* ---- records */
+static struct lp_json *
+token_json(struct lp_arena *arena, const struct lp_sign_token *token)
+{
+	struct lp_json *doc = lp_json_new(arena, LP_JSON_OBJECT);
+	char time[LP_CLOCK_TEXT];
+
+	lp_clock_print(token->expires_ms, time);
+	lp_json_set_str(arena, doc, "id", token->id);
+	lp_json_set_str(arena, doc, "expires", time);
+	if (*token->user) {
+		struct lp_json *groups = lp_json_set_array(arena, doc, "groups");
+
+		lp_json_set_str(arena, doc, "user", token->user);
+		for (size_t i = 0; i < token->group_count; i++)
+			lp_json_append(arena, groups, lp_json_new_str(arena, token->groups[i]));
+	} else {
+		lp_json_set_int(arena, doc, "uses", token->uses);
+	}
+	return doc;
+}
 
 static int
-read_record(struct lp_sign *sign, const char *id, struct lp_arena *arena, struct lp_json **out, struct lp_err *err)
+token_store(struct lp_sign *sign, const struct lp_sign_token *token, struct lp_err *err)
 {
+	lp_auto_arena struct lp_arena arena;
 	lp_auto_buf struct lp_buf text;
-	int rc;
+	struct lp_json *doc;
+	char hash[LP_DIGEST_TEXT];
 
-	lp_buf_init(&text, RECORD_MAX);
-	rc = lp_state_read(sign->tokens_fd, id, SCHEMA, &text, NULL, err);
-	return rc < 0 ? rc : lp_json_parse(arena, lp_buf_text(&text), text.len, NULL, out, err);
+	lp_arena_init(&arena, 4 * FILE_MAX);
+	lp_buf_init(&text, FILE_MAX);
+	doc = token_json(&arena, token);
+	lp_digest_text(token->hash, hash);
+	lp_json_set_str(&arena, doc, "hash", hash);
+	if (arena.failed || lp_json_write(&text, doc) < 0)
+		return lp_err_set(err, -ENOMEM, "token");
+	return lp_state_write(sign->tokens_fd, token->id, SCHEMA, text.data, text.len, err);
+}
+
+static bool
+is_id(const char *text, size_t len)
+{
+	return len == 2 * ID_BYTES && strspn(text, "0123456789abcdef") >= len;
+}
+
+static void
+groups_read(struct lp_sign_token *token, const struct lp_json *groups)
+{
+	lp_json_each(group, groups) {
+		const char *text = lp_json_text(group);
+
+		if (text && token->group_count < LP_ACCESS_GROUPS && strlen(text) < sizeof(token->groups[0]))
+			memcpy(token->groups[token->group_count++], text, strlen(text) + 1);
+	}
 }
 
 static int
-write_record(struct lp_sign *sign, const char *id, const struct lp_json *record, struct lp_err *err)
+token_load(void *arg, const char *name)
 {
+	struct lp_sign *sign = arg;
+	lp_auto_arena struct lp_arena arena;
 	lp_auto_buf struct lp_buf text;
+	lp_auto_free struct lp_sign_token *token = NULL;
+	struct lp_json *doc = NULL;
+	struct lp_err err = { 0 };
+	const char *expires, *hash;
 
-	lp_buf_init(&text, RECORD_MAX);
-	if (lp_json_write(&text, record) < 0)
-		return lp_err_set(err, text.failed, "write token");
-	return lp_state_write(sign->tokens_fd, id, SCHEMA, text.data, text.len, err);
-}
-
-/* "<prefix>.<id>.<secret>[.<more>]": the id, and the secret's digest in hex. */
-static int
-split(const char *token, const char *prefix, char out_id[static LP_SIGN_TOKEN_ID], char out_hash[static 2 * LP_DIGEST_BYTES + 1],
-    const char **out_more)
-{
-	uint8_t id[ID_BYTES], digest[LP_DIGEST_BYTES];
-	size_t len = strlen(prefix);
-	const char *secret;
-
-	if (strncmp(token, prefix, len) != 0 || token[len] != '.' || strlen(token) < len + 1 + 2 * ID_BYTES + 1)
-		return -EINVAL;
-	memcpy(out_id, token + len + 1, 2 * ID_BYTES);
-	out_id[2 * ID_BYTES] = '\0';
-	secret = token + len + 1 + 2 * ID_BYTES;
-	if (lp_text_unhex(out_id, id, sizeof(id)) < 0 || *secret++ != '.')
-		return -EINVAL;
-	lp_digest(secret, strcspn(secret, "."), digest);
-	lp_text_hex(digest, sizeof(digest), out_hash);
-	*out_more = secret + strcspn(secret, ".");
-	return 0;
-}
-
-/* The record whose secret this is. The same words for an unknown id and a wrong secret. */
-static int
-find(struct lp_sign *sign, const char *type, const char *id, const char *hash, struct lp_arena *arena, struct lp_json **out,
-    struct lp_err *err)
-{
-	const char *has;
-	int rc = read_record(sign, id, arena, out, err);
-
-	if (rc == -ENOENT)
-		return lp_err_say(err, -EACCES, "the token is not known to this manager");
-	if (rc < 0)
-		return rc;
-	has = lp_json_str(*out, "hash");
-	if (!has || strlen(has) != strlen(hash) || !lp_digest_same(has, hash, strlen(hash)) ||
-	    !lp_text_same(lp_json_str(*out, "type"), type))
-		return lp_err_say(err, -EACCES, "the token is not known to this manager");
-	if (lp_json_int(*out, "expires", 0) <= lp_clock_trusted_ms())
-		return lp_err_say(err, -EACCES, "the token has expired");
-	return 0;
-}
-
-/* ---- joins under way: a use that is taken, but not yet written */
-
-static size_t
-reserved(struct lp_sign *sign, const char *id)
-{
-	return (size_t)(uintptr_t)lp_map_get(&sign->reserved, id);
-}
-
-static int
-set_reserved(struct lp_sign *sign, const char *id, size_t count)
-{
-	if (count > 0)
-		return lp_map_put(&sign->reserved, id, (void *)(uintptr_t)count, NULL);
-	(void)lp_map_remove(&sign->reserved, id);	/* a number, nothing to free */
-	return 0;
+	if (!is_id(name, strlen(name)))
+		return 0;		/* an older generation of a state file */
+	lp_arena_init(&arena, 4 * FILE_MAX);
+	lp_buf_init(&text, FILE_MAX);
+	token = lp_seam.alloc(sizeof(*token));
+	if (!token)
+		return -ENOMEM;
+	if (lp_state_read(sign->tokens_fd, name, SCHEMA, &text, NULL, &err) < 0 ||
+	    lp_json_parse(&arena, lp_buf_text(&text), text.len, NULL, &doc, &err) < 0) {
+		lp_log(LP_LOG_WARN, "a token cannot be read, it admits nobody", "id=%s why=\"%s\"", name, err.text);
+		return 0;
+	}
+	expires = lp_json_str(doc, "expires");
+	hash = lp_json_str(doc, "hash");
+	memcpy(token->id, name, strlen(name) + 1);
+	(void)snprintf(token->user, sizeof(token->user), "%s", lp_json_str(doc, "user") ? lp_json_str(doc, "user") : "");
+	groups_read(token, lp_json_get(doc, "groups"));
+	token->uses = lp_json_int(doc, "uses", 0);
+	if (!expires || !hash || lp_clock_parse(expires, &token->expires_ms) < 0 || lp_digest_parse(hash, token->hash) < 0) {
+		lp_log(LP_LOG_WARN, "a token cannot be read, it admits nobody", "id=%s why=\"a member is missing\"", name);
+		return 0;
+	}
+	lp_list_append(&sign->tokens, &token->link);
+	token = NULL;
+	return ++sign->token_count > TOKENS_MAX ? -E2BIG : 0;
 }
 
 int
-lp_sign_token_reserve(struct lp_sign *sign, const char *token, char out_id[static LP_SIGN_TOKEN_ID], struct lp_err *err)
+lp_sign_tokens_load(struct lp_sign *sign, struct lp_err *err)
 {
-	lp_auto_arena struct lp_arena arena;
-	char hash[2 * LP_DIGEST_BYTES + 1];
-	const char *more;
-	struct lp_json *record;
+	int rc = lp_path_each(sign->tokens_fd, token_load, sign, err);
+
+	return rc < 0 ? lp_err_set(err, rc, "read tokens") : 0;
+}
+
+static void
+token_forget(struct lp_sign *sign, struct lp_sign_token *token)
+{
+	lp_list_remove(&token->link);
+	sign->token_count--;
+	free(token);
+}
+
+void
+lp_sign_tokens_fini(struct lp_sign *sign)
+{
+	while (!lp_list_empty(&sign->tokens))
+		token_forget(sign, lp_of(lp_list_first(&sign->tokens), struct lp_sign_token, link));
+}
+
+static int
+token_remove(struct lp_sign *sign, struct lp_sign_token *token, struct lp_err *err)
+{
+	int rc = lp_state_remove(sign->tokens_fd, token->id, err);
+
+	if (rc == 0)
+		token_forget(sign, token);
+	return rc;
+}
+
+/* ---- using */
+
+static struct lp_sign_token *
+token_find(struct lp_sign *sign, const char *id, size_t len)
+{
+	if (!is_id(id, len))
+		return NULL;
+	lp_list_each(link, &sign->tokens) {
+		struct lp_sign_token *token = lp_of(link, struct lp_sign_token, link);
+
+		if (memcmp(token->id, id, len) == 0)
+			return token;
+	}
+	return NULL;
+}
+
+/* The token of "<prefix>.<id>.<secret>[.<rest>]" whose secret fits and that has not expired. */
+static struct lp_sign_token *
+token_match(struct lp_sign *sign, const char *text, const char *prefix, const char **out_rest)
+{
+	size_t before = strlen(prefix), len;
+	const char *id = text + before, *secret;
+	struct lp_sign_token *token;
+	uint8_t hash[LP_DIGEST_BYTES];
+
+	if (!lp_text_starts(text, prefix))
+		return NULL;
+	len = strcspn(id, ".");
+	if (id[len] != '.')
+		return NULL;
+	secret = id + len + 1;
+	token = token_find(sign, id, len);
+	len = strcspn(secret, ".");
+	if (!token || len != SECRET_LEN)
+		return NULL;
+	lp_digest(secret, len, hash);
+	if (!lp_digest_same(hash, token->hash, sizeof(hash)) || token->expires_ms < lp_clock_trusted_ms())
+		return NULL;
+	*out_rest = secret + len;
+	return token;
+}
+
+int
+lp_sign_token_use(struct lp_sign *sign, const char *text, char out_id[static LP_SIGN_ID], struct lp_err *err)
+{
+	const char *rest = "";
+	struct lp_sign_token *token = token_match(sign, text, "lp1.", &rest);
 	int rc;
 
-	lp_arena_init(&arena, RECORD_MAX * 4);
-	if (split(token, "lp1", out_id, hash, &more) < 0)
-		return lp_err_say(err, -EACCES, "this is no join token");
-	rc = find(sign, "join", out_id, hash, &arena, &record, err);
-	if (rc < 0)
+	if (!token || *token->user || token->uses <= 0)
+		return lp_err_say(err, -EACCES, "the token is unknown, used up or expired: ask for a new one (limpet token create)");
+	token->uses--;
+	/* A used-up token stays in its file until it expires, so that it can be given back and be listed. */
+	rc = token_store(sign, token, err);
+	if (rc < 0) {
+		token->uses++;
 		return rc;
-	if (lp_json_int(record, "uses", 0) <= (int64_t)reserved(sign, out_id))
-		return lp_err_say(err, -EACCES, "the token was used already");
-	if (set_reserved(sign, out_id, reserved(sign, out_id) + 1) < 0)
-		return lp_err_set(err, -ENOMEM, "take the token");
+	}
+	memcpy(out_id, token->id, LP_SIGN_ID);
 	return 0;
 }
 
 void
-lp_sign_token_release(struct lp_sign *sign, const char *id)
+lp_sign_token_give_back(struct lp_sign *sign, const char *id)
 {
-	if (reserved(sign, id) > 0)
-		(void)set_reserved(sign, id, reserved(sign, id) - 1);	/* a smaller number needs no memory */
+	struct lp_sign_token *token = token_find(sign, id, strlen(id));
+	struct lp_err err;
+
+	if (!token)
+		return;
+	token->uses++;
+	if (token_store(sign, token, &err) < 0)
+		lp_log(LP_LOG_WARN, "a token's use was not given back on disk", "id=%s why=\"%s\"", id, err.text);
 }
 
 int
-lp_sign_token_use(struct lp_sign *sign, const char *id, struct lp_err *err)
+lp_sign_token_bearer(struct lp_sign *sign, const char *text, struct lp_arena *arena, struct lp_user *out)
 {
-	lp_auto_arena struct lp_arena arena;
-	struct lp_json *record;
-	int rc;
+	const char *rest = "";
+	struct lp_sign_token *token = token_match(sign, text, "lpu.", &rest);
 
-	lp_arena_init(&arena, RECORD_MAX * 4);
-	lp_sign_token_release(sign, id);
-	rc = read_record(sign, id, &arena, &record, err);
-	if (rc == -ENOENT)
-		return lp_err_say(err, -EACCES, "the token was deleted meanwhile");
-	if (rc < 0)
-		return rc;
-	if (lp_json_int(record, "uses", 0) <= 0)
-		return lp_err_say(err, -EACCES, "the token was used already");
-	lp_json_set_int(&arena, record, "uses", lp_json_int(record, "uses", 0) - 1);
-	return arena.failed ? lp_err_set(err, -ENOMEM, "use the token") : write_record(sign, id, record, err);
-}
-
-int
-lp_sign_bearer(struct lp_sign *sign, const char *token, struct lp_arena *arena, struct lp_user *out)
-{
-	char id[LP_SIGN_TOKEN_ID], hash[2 * LP_DIGEST_BYTES + 1];
-	struct lp_json *record;
-	const char *more;
-
-	if (split(token, "lpa", id, hash, &more) < 0 || *more || find(sign, "access", id, hash, arena, &record, NULL) < 0)
+	if (!token || !*token->user || *rest)
 		return -EACCES;
-	out->name = lp_json_str(record, "user");
-	lp_json_each (group, lp_json_get(record, "groups"))
-		if (lp_json_text(group) && out->group_count < LP_ACCESS_GROUPS)
-			out->groups[out->group_count++] = lp_json_text(group);
-	return out->name ? 0 : -EACCES;
+	out->name = lp_arena_str(arena, token->user);
+	out->group_count = 0;
+	for (size_t i = 0; i < token->group_count; i++)
+		out->groups[out->group_count++] = lp_arena_str(arena, token->groups[i]);
+	return arena->failed ? -EACCES : 0;
 }
 
-/* ---- the handler */
+/* ---- the API */
 
 static void
-refuse(struct lp_request *request, int code, const char *message)
+expired_remove(struct lp_sign *sign)
 {
-	lp_request_refuse(request, lp_status_make(&request->arena, code, NULL, message));
-}
-
-struct listing {
-	struct lp_request *request;
-	struct lp_json *items;
-	size_t count;
-};
-
-static bool
-is_id(const char *name)
-{
-	uint8_t id[ID_BYTES];
-
-	return strlen(name) == 2 * ID_BYTES && lp_text_unhex(name, id, sizeof(id)) == 0;
-}
-
-static void
-set_time(struct lp_arena *arena, struct lp_json *row, const char *key, int64_t ms)
-{
-	char text[LP_CLOCK_TEXT];
-
-	lp_clock_print(ms, text);
-	lp_json_set_str(arena, row, key, text);
-}
-
-/* One record without its hash. */
-static int
-list_one(void *arg, const char *name)
-{
-	struct listing *listing = arg;
-	struct lp_arena *arena = &listing->request->arena;
-	struct lp_json *record, *row;
-
-	if (!is_id(name) || read_record(listing->request->manager->sign, name, arena, &record, NULL) < 0)
-		return 0;		/* another generation of the same state, or one that was deleted just now */
-	listing->count++;
-	if (!listing->items)
-		return 0;
-	row = lp_json_append(arena, listing->items, lp_json_new(arena, LP_JSON_OBJECT));
-	lp_json_set_str(arena, row, "id", name);
-	lp_json_set_str(arena, row, "type", lp_json_str(record, "type"));
-	lp_json_set_int(arena, row, "uses", lp_json_int(record, "uses", 0));
-	set_time(arena, row, "created", lp_json_int(record, "created", 0));
-	set_time(arena, row, "expires", lp_json_int(record, "expires", 0));
-	lp_json_set_bool(arena, row, "expired", lp_json_int(record, "expires", 0) <= lp_clock_trusted_ms());
-	if (lp_json_str(record, "user"))
-		lp_json_set_str(arena, row, "user", lp_json_str(record, "user"));
-	return 0;
-}
-
-static void
-list_tokens(struct lp_request *request)
-{
-	struct lp_json *json = lp_json_new(&request->arena, LP_JSON_OBJECT);
-	struct listing listing = { .request = request };
 	struct lp_err err;
 
-	lp_json_set_str(&request->arena, json, "kind", "TokenList");
-	lp_json_set_str(&request->arena, json, "apiVersion", "fleet.limpet.dev/v1");
-	listing.items = lp_json_set_array(&request->arena, json, "items");
-	if (lp_path_each(request->manager->sign->tokens_fd, list_one, &listing, &err) < 0)
-		lp_request_fail(request, 500, &err);
-	else
-		lp_request_reply(request, 200, json);
+	lp_list_each(link, &sign->tokens) {
+		struct lp_sign_token *token = lp_of(link, struct lp_sign_token, link);
+
+		if (token->expires_ms < lp_clock_trusted_ms() && token_remove(sign, token, &err) < 0)
+			lp_log(LP_LOG_WARN, "an expired token was not removed", "why=\"%s\"", err.text);
+	}
 }
 
-/* Forget what has been over for a day. */
-static int
-forget_one(void *arg, const char *name)
+static void
+tokens_list(struct lp_request *request)
 {
-	struct lp_sign *sign = arg;
-	lp_auto_arena struct lp_arena arena;
-	struct lp_json *record;
+	struct lp_sign *sign = request->manager->sign;
+	struct lp_json *list = lp_json_new(&request->arena, LP_JSON_OBJECT), *items;
 
-	lp_arena_init(&arena, RECORD_MAX * 4);
-	if (is_id(name) && read_record(sign, name, &arena, &record, NULL) == 0 &&
-	    lp_json_int(record, "expires", 0) + REMEMBERED_MS < lp_clock_trusted_ms())
-		(void)lp_state_remove(sign->tokens_fd, name, NULL);	/* the next token tries again */
+	lp_json_set_str(&request->arena, list, "kind", "TokenList");
+	lp_json_set_str(&request->arena, list, "apiVersion", "fleet.limpet.dev/v1");
+	items = lp_json_set_array(&request->arena, list, "items");
+	lp_list_each(link, &sign->tokens)
+		lp_json_append(&request->arena, items, token_json(&request->arena, lp_of(link, struct lp_sign_token, link)));
+	lp_request_reply(request, 200, list);
+}
+
+static int
+token_fill(struct lp_sign_token *token, const struct lp_json *body, struct lp_err *err)
+{
+	int64_t ttl_s = lp_json_int(body, "ttlSeconds", 3600);
+	const char *user = lp_json_str(body, "user");
+
+	token->uses = lp_json_int(body, "uses", 1);
+	if (ttl_s < 1 || ttl_s > TTL_MAX_S)
+		return lp_err_say(err, -EINVAL, "ttlSeconds must be between 1 and %" PRId64, TTL_MAX_S);
+	if (token->uses < 1 || token->uses > USES_MAX)
+		return lp_err_say(err, -EINVAL, "uses must be between 1 and %d", USES_MAX);
+	if (user && (!*user || strlen(user) >= sizeof(token->user) || lp_text_starts(user, "system:node:")))
+		return lp_err_say(err, -EINVAL, "user is empty, too long, or a node's name");
+	if (user)
+		memcpy(token->user, user, strlen(user) + 1);
+	groups_read(token, lp_json_get(body, "groups"));
+	if (token->group_count != lp_json_count(lp_json_get(body, "groups")))
+		return lp_err_say(err, -EINVAL, "groups has more than %d names, or too long ones", LP_ACCESS_GROUPS);
+	token->expires_ms = lp_clock_trusted_ms() + ttl_s * 1000;
 	return 0;
 }
 
-struct wish {
-	int64_t ttl_s, uses;
-	const char *user;		/* NULL: a join token */
-	const struct lp_json *groups;
-};
-
-static int
-read_wish(struct lp_request *request, struct wish *out)
+static void
+token_answer(struct lp_request *request, const struct lp_sign_token *token, const char *secret)
 {
-	struct lp_http_call *call = request->call;
+	struct lp_json *answer = token_json(&request->arena, token);
+	char spki[2 * LP_DIGEST_BYTES + 1], hash[LP_DIGEST_TEXT];
+
+	lp_text_hex(request->manager->sign->ca_spki, LP_DIGEST_BYTES, spki);
+	lp_digest_text(request->manager->sign->ca_spki, hash);
+	lp_json_set_str(&request->arena, answer, "kind", "Token");
+	lp_json_set_str(&request->arena, answer, "apiVersion", "fleet.limpet.dev/v1");
+	lp_json_set_str(&request->arena, answer, "token", *token->user ? lp_arena_printf(&request->arena, "lpu.%s.%s", token->id, secret) :
+	    lp_arena_printf(&request->arena, "lp1.%s.%s.%s", token->id, secret, spki));
+	lp_json_set_str(&request->arena, answer, "caHash", hash);
+	lp_request_reply(request, 201, answer);
+}
+
+static void
+tokens_create(struct lp_request *request)
+{
+	struct lp_sign *sign = request->manager->sign;
+	lp_auto_free struct lp_sign_token *token = lp_seam.alloc(sizeof(*token));
+	uint8_t id[ID_BYTES], random[SECRET_LEN / 2];
+	char secret[SECRET_LEN + 1];
 	struct lp_json *body = NULL;
-	struct lp_err err;
+	struct lp_err err = { 0 };
 
-	if (call->body.len > 0 && lp_json_parse(&request->arena, call->body.data, call->body.len, NULL, &body, &err) < 0) {
+	if (lp_write_body(request, &body) < 0)
+		return;
+	if (!token) {
+		lp_request_refuse(request, NULL);
+		return;
+	}
+	expired_remove(sign);
+	if (sign->token_count >= TOKENS_MAX) {
+		lp_request_refuse(request, lp_status_make(&request->arena, 429, NULL, "too many tokens: delete some first"));
+		return;
+	}
+	do {
+		lp_random(id, sizeof(id));
+		lp_text_hex(id, sizeof(id), token->id);
+	} while (token_find(sign, token->id, strlen(token->id)));
+	lp_random(random, sizeof(random));
+	lp_text_hex(random, sizeof(random), secret);
+	lp_digest(secret, SECRET_LEN, token->hash);
+	if (token_fill(token, body, &err) < 0) {
 		lp_request_fail(request, 400, &err);
-		return -EINVAL;
-	}
-	*out = (struct wish){ .ttl_s = lp_json_int(body, "ttlSeconds", DEFAULT_TTL_S), .uses = lp_json_int(body, "uses", 1),
-		.user = lp_json_str(body, "user"), .groups = lp_json_get(body, "groups") };
-	if (out->ttl_s < 1 || out->ttl_s > TTL_MAX_S || out->uses < 1 || out->uses > USES_MAX) {
-		refuse(request, 400, "ttlSeconds must be between 1 and 10 years, uses between 1 and 100000");
-		return -EINVAL;
-	}
-	if (out->user && (!*out->user || lp_text_starts(out->user, "system:node:"))) {
-		refuse(request, 400, "user: a name that is not a node's is needed");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static struct lp_json *
-make_record(struct lp_arena *arena, const struct wish *wish, const char *secret)
-{
-	struct lp_json *record = lp_json_new(arena, LP_JSON_OBJECT);
-	uint8_t digest[LP_DIGEST_BYTES];
-	char hash[2 * LP_DIGEST_BYTES + 1];
-
-	lp_digest(secret, strlen(secret), digest);
-	lp_text_hex(digest, sizeof(digest), hash);
-	lp_json_set_str(arena, record, "type", wish->user ? "access" : "join");
-	lp_json_set_str(arena, record, "hash", hash);
-	lp_json_set_int(arena, record, "created", lp_clock_trusted_ms());
-	lp_json_set_int(arena, record, "expires", lp_clock_trusted_ms() + wish->ttl_s * 1000);
-	lp_json_set_int(arena, record, "uses", wish->uses);
-	if (wish->user)
-		lp_json_set_str(arena, record, "user", wish->user);
-	if (wish->user && wish->groups && wish->groups->type == LP_JSON_ARRAY)
-		lp_json_set(arena, record, "groups", lp_json_copy(arena, wish->groups));
-	return record;
-}
-
-static void
-answer_new(struct lp_request *request, const struct wish *wish, const char *id, const char *secret, const struct lp_json *record)
-{
-	const struct lp_settings *settings = &request->manager->settings;
-	const char *host = *settings->api_address ? settings->api_address : "127.0.0.1";
-	struct lp_arena *arena = &request->arena;
-	struct lp_json *json = lp_json_new(arena, LP_JSON_OBJECT);
-	char spki[LP_DIGEST_TEXT];
-
-	lp_digest_text(request->manager->sign->spki, spki);
-	lp_json_set_str(arena, json, "kind", "Token");
-	lp_json_set_str(arena, json, "apiVersion", "fleet.limpet.dev/v1");
-	lp_json_set_str(arena, json, "id", id);
-	lp_json_set_str(arena, json, "type", lp_json_str(record, "type"));
-	lp_json_set_str(arena, json, "token", wish->user ? lp_arena_printf(arena, "lpa.%s.%s", id, secret) :
-	    lp_arena_printf(arena, "lp1.%s.%s.%s", id, secret, spki + strlen("sha256:")));
-	lp_json_set_str(arena, json, "caHash", spki);
-	lp_json_set_str(arena, json, "server", lp_arena_printf(arena, strchr(host, ':') ? "https://[%s]:%u" : "https://%s:%u", host,
-	    settings->api_port));
-	lp_json_set_int(arena, json, "uses", wish->uses);
-	set_time(arena, json, "expires", lp_json_int(record, "expires", 0));
-	lp_request_reply(request, 201, json);
-}
-
-static void
-create_token(struct lp_request *request)
-{
-	struct lp_sign *sign = request->manager->sign;
-	uint8_t id_bytes[ID_BYTES], secret_bytes[SECRET_BYTES];
-	char id[2 * ID_BYTES + 1], secret[2 * SECRET_BYTES + 1];
-	struct listing listing = { .request = request };
-	struct lp_json *record;
-	struct wish wish;
-	struct lp_err err;
-
-	if (read_wish(request, &wish) < 0)
 		return;
-	if (lp_path_each(sign->tokens_fd, forget_one, sign, &err) < 0 || lp_path_each(sign->tokens_fd, list_one, &listing, &err) < 0) {
+	}
+	if (token_store(sign, token, &err) < 0) {
 		lp_request_fail(request, 500, &err);
 		return;
 	}
-	if (listing.count >= TOKENS_MAX) {
-		refuse(request, 429, "there are too many tokens, delete some");
-		return;
-	}
-	lp_random(id_bytes, sizeof(id_bytes));
-	lp_random(secret_bytes, sizeof(secret_bytes));
-	lp_text_hex(id_bytes, sizeof(id_bytes), id);
-	lp_text_hex(secret_bytes, sizeof(secret_bytes), secret);
-	record = make_record(&request->arena, &wish, secret);
-	if (request->arena.failed || write_record(sign, id, record, &err) < 0) {
-		if (request->arena.failed)
-			lp_err_set(&err, -ENOMEM, "make a token");
-		lp_request_fail(request, 500, &err);
-		return;
-	}
-	answer_new(request, &wish, id, secret, record);
-	explicit_bzero(secret, sizeof(secret));
-}
-
-static void
-delete_token(struct lp_request *request)
-{
-	struct lp_sign *sign = request->manager->sign;
-	struct lp_json *record;
-	struct lp_err err;
-
-	if (!is_id(request->tail) || read_record(sign, request->tail, &request->arena, &record, NULL) < 0) {
-		refuse(request, 404, "there is no such token");
-		return;
-	}
-	if (lp_state_remove(sign->tokens_fd, request->tail, &err) < 0)
-		lp_request_fail(request, 500, &err);
-	else
-		lp_request_reply(request, 200, lp_status_make(&request->arena, 200, NULL, ""));
+	token_answer(request, token, secret);
+	lp_list_append(&sign->tokens, &token->link);
+	sign->token_count++;
+	token = NULL;
 }
 
 void
 lp_sign_tokens(struct lp_request *request)
 {
-	if (strcmp(request->asked.verb, "post") == 0)
-		create_token(request);
-	else if (strcmp(request->asked.verb, "delete") == 0)
-		delete_token(request);
+	struct lp_sign *sign = request->manager->sign;
+	struct lp_sign_token *token;
+	struct lp_err err = { 0 };
+
+	if (strcmp(request->call->method, "GET") == 0) {
+		tokens_list(request);
+		return;
+	}
+	if (strcmp(request->call->method, "POST") == 0) {
+		tokens_create(request);
+		return;
+	}
+	token = token_find(sign, request->tail, strlen(request->tail));
+	if (!token)
+		lp_request_refuse(request, lp_status_make(&request->arena, 404, NULL, "there is no token of this id"));
+	else if (token_remove(sign, token, &err) < 0)
+		lp_request_fail(request, 500, &err);
 	else
-		list_tokens(request);
+		lp_request_reply(request, 200, lp_status_make(&request->arena, 200, NULL, ""));
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <arpa/inet.h>
 #include <mbedtls/ecp.h>
@@ -348,6 +349,35 @@ lp_cert_read(const char *pem, struct lp_cert_identity *out, struct lp_err *err)
 		return lp_err_set(err, -ENOMEM, "read a certificate");
 	rc = pem_to_der(block, "CERTIFICATE", &der, err);
 	return rc < 0 ? rc : lp_cert_read_der(der.data, der.len, out, err);
+}
+
+static bool
+san_is(const mbedtls_x509_buf *raw, const char *name)
+{
+	unsigned kind = raw->tag & MBEDTLS_ASN1_TAG_VALUE_MASK;
+	uint8_t address[16];
+
+	if (kind == MBEDTLS_X509_SAN_DNS_NAME)
+		return raw->len == strlen(name) && strncasecmp((const char *)raw->p, name, raw->len) == 0;
+	return kind == MBEDTLS_X509_SAN_IP_ADDRESS && inet_pton(raw->len == 4 ? AF_INET : AF_INET6, name, address) == 1 &&
+	    memcmp(address, raw->p, raw->len) == 0;
+}
+
+bool
+lp_cert_covers(const char *pem, const char *name)
+{
+	mbedtls_x509_crt crt;
+	bool found = false;
+
+	if (lp_mbed_start(NULL) < 0)
+		return false;
+	mbedtls_x509_crt_init(&crt);
+	if (mbedtls_x509_crt_parse(&crt, (const unsigned char *)pem, strlen(pem) + 1) == 0) {
+		for (const mbedtls_x509_sequence *san = &crt.subject_alt_names; san && san->buf.p && !found; san = san->next)
+			found = san_is(&san->buf, name);
+	}
+	mbedtls_x509_crt_free(&crt);
+	return found;
 }
 
 int

@@ -78,6 +78,9 @@ int lp_cert_sign(const char *ca_pem, const struct lp_cert_key *ca_key, const str
 int lp_cert_read(const char *pem, struct lp_cert_identity *out, struct lp_err *err);
 int lp_cert_read_der(const void *der, size_t len, struct lp_cert_identity *out, struct lp_err *err);
 
+/* Is the certificate for this DNS name or address (by its alternative names)? */
+bool lp_cert_covers(const char *pem, const char *name);
+
 /* 0, or -EKEYEXPIRED: past its end, or not begun (the words say which). */
 int lp_cert_check_time(int64_t not_before_ms, int64_t not_after_ms, struct lp_err *err);
 
