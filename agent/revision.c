@@ -50,6 +50,23 @@ lp_revision_setting(const struct lp_revision *revision, const char *name)
 	return lp_json_str(revision->index, name);
 }
 
+bool
+lp_revision_same(const struct lp_revision *a, const struct lp_revision *b)
+{
+	static const char *const settings[] = { "node", "podCIDR", "clusterCIDR", "serviceCIDR", "clusterDomain" };
+
+	if (!a->text || !b->text || a->count != b->count)
+		return false;
+	for (size_t i = 0; i < lp_count(settings); i++)
+		if (!lp_text_same(lp_revision_setting(a, settings[i]), lp_revision_setting(b, settings[i])))
+			return false;
+	/* Both are sorted by kind, namespace and name: the same objects stand in the same places. */
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->objects[i].digest, b->objects[i].digest) != 0)
+			return false;
+	return true;
+}
+
 /* ---- from index and objects to a revision */
 
 /* Where the text of an object comes from: by its digest. NULL when it is not there. */
@@ -198,7 +215,7 @@ lp_revision_accept(struct lp_revision *out, const struct lp_revision *current, c
 	rc = rc < 0 ? lp_err_set(err, rc, "node revision")
 		    : build(out, text, lp_json_str(line, "signature"), trust, fetch_sent, &sent, err);
 	lp_map_fini(&sent.known);
-	if (rc == 0 && current && current->text && out->number <= current->number && strcmp(out->digest, current->digest) != 0)
+	if (rc == 0 && current && current->text && out->number <= current->number && !lp_revision_same(out, current))
 		rc = lp_err_say(err, -ESTALE, "node revision %lld is not newer than %lld, which stays", (long long)out->number,
 		    (long long)current->number);
 	if (rc < 0)

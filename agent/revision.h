@@ -12,6 +12,7 @@
 #ifndef LP_AGENT_REVISION_H
 #define LP_AGENT_REVISION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,9 +57,12 @@ const struct lp_revision_object *lp_revision_find(const struct lp_revision *revi
 /* Number of a range the revision carries as text ("podCIDR", "serviceCIDR", "clusterDomain"); NULL when absent. */
 const char *lp_revision_setting(const struct lp_revision *revision, const char *name);
 
+/* Do both ask for the same, whatever their numbers and times? Then there is nothing to store and nothing to do. */
+bool lp_revision_same(const struct lp_revision *a, const struct lp_revision *b);
+
 /*
  * A `revision` line of the link against the current one: objects that were not sent are taken over from `current`.
- * -EKEYREJECTED signature, -ESTALE older than the current one, -EXDEV another node's, -EBADMSG a digest does not fit or an
+ * -EKEYREJECTED signature, -ESTALE not newer than the current one and not the same, -EXDEV another node's, -EBADMSG a digest does not fit or an
  * object is missing (ask for the whole revision), -EINVAL, -ENOMEM. *out must be initialised; it is complete on success.
  */
 int lp_revision_accept(struct lp_revision *out, const struct lp_revision *current, const struct lp_json *line,

@@ -115,6 +115,22 @@ TEST(doubtful_revisions_are_refused_and_the_current_one_stays)
 	CHECK(!out.text);
 }
 
+TEST(the_same_content_under_another_number_is_the_same_revision)
+{
+	struct lp_revision current, out;
+	struct lp_err err = { 0 };
+
+	set_up();
+	lp_revision_init(&current);
+	lp_revision_init(&out);
+	CHECK_OK(lp_revision_accept(&current, NULL, line_of(5, "n1", two, 2, key, true), &trust, &err), &err);
+	CHECK_OK(lp_revision_accept(&out, &current, line_of(3, "n1", two, 2, key, true), &trust, &err), &err);
+	CHECK(lp_revision_same(&out, &current));
+	lp_revision_fini(&out);
+	CHECK_OK(lp_revision_accept(&out, &current, line_of(6, "n1", two, 1, key, true), &trust, &err), &err);
+	CHECK(!lp_revision_same(&out, &current));
+}
+
 TEST(an_unreadable_revision_falls_back_to_the_former_one)
 {
 	static const char *const changed[] = { "x", "z" };
