@@ -458,7 +458,7 @@ lp_netlink_attrs(const void *data, size_t len, size_t skip, struct lp_netlink_at
 
 	memset(out, 0, (max + 1) * sizeof(*out));
 	skip = NLMSG_ALIGN(skip);
-	if (len < skip)
+	if (!data || len < skip)
 		return;
 	attr = (const struct nlattr *)(const void *)((const char *)data + skip);
 	for (left = (int)(len - skip); nla_ok(attr, left); attr = nla_next(attr, &left)) {

@@ -383,6 +383,14 @@ lp_nft_protocol(struct lp_nft *nft, uint8_t protocol)
 	compare(nft, LP_NFT_R0, NFT_CMP_EQ, &protocol, sizeof(protocol));
 }
 
+void
+lp_nft_icmp_type(struct lp_nft *nft, uint8_t type)
+{
+	lp_nft_protocol(nft, IPPROTO_ICMP);
+	payload(nft, LP_NFT_R0, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
+	compare(nft, LP_NFT_R0, NFT_CMP_EQ, &type, sizeof(type));
+}
+
 static void
 fib_local(struct lp_nft *nft, uint32_t flag)
 {

@@ -80,6 +80,7 @@ void lp_nft_out_link(struct lp_nft *nft, const char *link, bool is);
 void lp_nft_from(struct lp_nft *nft, uint32_t addr, uint8_t prefix, bool is);	/* ip saddr */
 void lp_nft_to(struct lp_nft *nft, uint32_t addr, uint8_t prefix, bool is);	/* ip daddr */
 void lp_nft_protocol(struct lp_nft *nft, uint8_t protocol);
+void lp_nft_icmp_type(struct lp_nft *nft, uint8_t type);	/* implies ICMP */
 void lp_nft_from_local(struct lp_nft *nft);	/* fib saddr type local */
 void lp_nft_to_local(struct lp_nft *nft);	/* fib daddr type local */
 void lp_nft_ct_status(struct lp_nft *nft, uint32_t bits);	/* any of IPS_* */

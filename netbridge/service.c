@@ -57,7 +57,7 @@ stick(const struct lp_service_slot *from, size_t count, struct lp_service_slot *
 
 /* A new target for the row's backends, or for the local ones among them. Returns its index. */
 static int
-add_target(struct building *b, const struct lp_service_port *row, bool local_only, int inside)
+add_target(struct building *b, const struct lp_service_port *row, bool local_only, int inside, int loopback)
 {
 	struct lp_service_target *target = &b->plan->targets[b->plan->target_count];
 	struct lp_service_slot *slots = lp_arena_alloc(b->arena, (row->backend_count + 1) * sizeof(*slots));
@@ -74,7 +74,8 @@ add_target(struct building *b, const struct lp_service_port *row, bool local_onl
 		if (i == 0 || compare_slots(&slots[i], &slots[kept - 1]) != 0)
 			slots[kept++] = slots[i];
 	}
-	*target = (struct lp_service_target){ .name = lp_arena_str(b->arena, row->name), .slots = slots, .slot_count = kept, .inside = inside };
+	*target = (struct lp_service_target){ .name = lp_arena_str(b->arena, row->name), .slots = slots, .slot_count = kept, .inside = inside,
+		.loopback = loopback };
 	target->mode = kept == 0 ? LP_SERVICE_DROP : LP_SERVICE_RANDOM;
 	if (kept > 1 && row->affinity) {
 		target->slots = lp_arena_alloc(b->arena, LP_SERVICE_STICKY * sizeof(*slots));
@@ -97,17 +98,30 @@ claim(struct building *b, uint32_t addr, uint8_t protocol, uint16_t port, int ta
 	(*count)++;
 }
 
+/* Some backends are here, and some elsewhere. */
+static bool
+is_mixed(const struct lp_service_port *row)
+{
+	size_t local = 0;
+
+	for (size_t i = 0; i < row->backend_count; i++)
+		local += row->backends[i].local;
+	return local > 0 && local < row->backend_count;
+}
+
 static void
 add_port(struct building *b, const struct lp_service_port *row)
 {
-	int all = -1, inside = -1, outside = -1;
+	int all = -1, inside = -1, outside = -1, loopback = -1;
 	bool reachable = row->node_port || row->external_count > 0;
 
 	if (row->backend_count > 0) {
+		if (row->node_port && is_mixed(row))
+			loopback = add_target(b, row, true, -1, -1);
 		if ((row->cluster_addr && !row->internal_local) || reachable)
-			all = add_target(b, row, false, -1);
-		inside = row->cluster_addr && row->internal_local ? add_target(b, row, true, -1) : all;
-		outside = reachable && row->external_local ? add_target(b, row, true, all) : all;
+			all = add_target(b, row, false, -1, loopback);
+		inside = row->cluster_addr && row->internal_local ? add_target(b, row, true, -1, -1) : all;
+		outside = reachable && row->external_local ? add_target(b, row, true, all, -1) : all;
 	}
 	if (row->cluster_addr)
 		claim(b, row->cluster_addr, row->protocol, row->port, inside);
@@ -125,7 +139,7 @@ add_host_port(struct building *b, const struct lp_service_host_port *row)
 	struct lp_service_backend backend = { row->addr, row->port, true };
 	struct lp_service_port port = { .name = row->name, .protocol = row->protocol, .backends = &backend, .backend_count = 1 };
 
-	claim(b, row->host_addr, row->protocol, row->host_port, add_target(b, &port, false, -1));
+	claim(b, row->host_addr, row->protocol, row->host_port, add_target(b, &port, false, -1, -1));
 }
 
 static int
@@ -175,7 +189,7 @@ lp_service_plan(struct lp_arena *arena, const struct lp_service_input *input, st
 
 	for (size_t i = 0; i < input->port_count; i++)
 		claims += input->ports[i].external_count;
-	plan.targets = lp_arena_alloc(arena, (input->port_count * 3 + input->host_port_count + 1) * sizeof(*plan.targets));
+	plan.targets = lp_arena_alloc(arena, (input->port_count * 4 + input->host_port_count + 1) * sizeof(*plan.targets));
 	b.exact = lp_arena_alloc(arena, claims * sizeof(*b.exact));
 	b.local = lp_arena_alloc(arena, claims * sizeof(*b.local));
 	if (plan.targets && b.exact && b.local) {
@@ -210,7 +224,7 @@ lp_service_same(const struct lp_service_plan *a, const struct lp_service_plan *b
 	for (size_t i = 0; i < a->target_count; i++) {
 		const struct lp_service_target *x = &a->targets[i], *y = &b->targets[i];
 
-		if (strcmp(x->name, y->name) != 0 || x->mode != y->mode || x->inside != y->inside || x->slot_count != y->slot_count)
+		if (strcmp(x->name, y->name) != 0 || x->mode != y->mode || x->inside != y->inside || x->loopback != y->loopback || x->slot_count != y->slot_count)
 			return false;
 		for (size_t k = 0; k < x->slot_count; k++) {
 			if (compare_slots(&x->slots[k], &y->slots[k]) != 0)

@@ -78,6 +78,7 @@ struct lp_service_target {
 	struct lp_service_slot *slots;	/* at least one unless DROP */
 	size_t slot_count;
 	int inside;			/* index of the target for clients inside the cluster; -1: this one serves all */
+	int loopback;			/* index of the target for 127.0.0.0/8, which reaches local backends only; -1: no other */
 };
 
 struct lp_service_entry {

@@ -13,6 +13,7 @@
 #include "netbridge/link.h"
 
 #define CHAIN_NAME 24
+#define ICMP_UNREACHABLE 3
 #define SEED 0x6c696d70u		/* fixed: a client keeps its backend on every node and over restarts */
 
 /* NF_CT_STATE_BIT of the kernel's private header, spelled out. */
@@ -279,6 +280,12 @@ add_refusals(struct lp_nft *nft, const struct lp_table *table, const struct refs
 	}
 	if (!table->dns_addr)
 		return;
+	/* While the resolver is away (its process is being replaced) a question waits and is repeated, instead of failing. */
+	lp_nft_rule(nft, "local-out", "nobody is told that the resolver is away");
+	lp_nft_from(nft, table->dns_addr, 32, true);
+	lp_nft_icmp_type(nft, ICMP_UNREACHABLE);
+	lp_nft_verdict(nft, NF_DROP, NULL);
+	lp_nft_rule_end(nft);
 	lp_nft_rule(nft, "local-in", "names are told to the node and its pods only");
 	lp_nft_in_link(nft, table->bridge, false);
 	lp_nft_in_link(nft, "lo", false);
@@ -307,11 +314,18 @@ static void
 add_target(struct lp_nft *nft, const struct lp_table *table, int index, const struct lp_service_target *target)
 {
 	struct lp_nft_ref map = { .id = 0 };
-	char chain[CHAIN_NAME];
+	char chain[CHAIN_NAME], to[CHAIN_NAME];
 
 	chain_name(index, chain);
 	if (target->inside >= 0)
 		goto_inside(nft, chain, table, target->inside);
+	if (target->loopback >= 0) {
+		chain_name(target->loopback, to);
+		lp_nft_rule(nft, chain, "127.0.0.1 cannot leave this node");
+		lp_nft_from(nft, 0x7f000000, 8, true);
+		lp_nft_verdict(nft, NFT_GOTO, to);
+		lp_nft_rule_end(nft);
+	}
 	if (target->slot_count > 1) {
 		map = lp_nft_add_set(nft, &(struct lp_nft_set){ NULL, LP_NFT_INTEGER, 4, LP_NFT_PAIR(LP_NFT_IPV4, LP_NFT_SERVICE),
 		    sizeof(struct slot_data) });

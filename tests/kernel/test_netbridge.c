@@ -489,6 +489,82 @@ TEST(traffic_policy_local_serves_outsiders_only_by_local_pods_and_keeps_their_ad
 	stop_node(&node);
 }
 
+TEST(loopback_reaches_the_local_pod_of_a_service_that_has_others_too)
+{
+	struct node node;
+	uint32_t a;
+
+	start_node(&node);
+	int pod = new_pod(&node, "a", &a);
+	int server = listen_in(pod, SOCK_STREAM, POD_PORT);
+	struct lp_service_backend backends[] = { { a, POD_PORT, true }, { 0x0a2a0105, POD_PORT, false }, { 0x0a2a0106, POD_PORT, false } };
+	struct lp_service_port port = {
+		.name = "default/web", .protocol = IPPROTO_TCP, .port = 80, .node_port = NODE_PORT, .cluster_addr = SERVICE,
+		.backends = backends, .backend_count = 3,
+	};
+
+	serve(&node, &port, 1);
+	for (int i = 0; i < 20; i++)
+		CHECK_INT(talk(node.home, 0x7f000001, NODE_PORT, server), 0x0a2a0001);
+	stop_node(&node);
+}
+
+TEST(a_question_waits_while_the_resolver_is_away)
+{
+	struct sockaddr_in to = name_of(0x0a2b000a, 53), elsewhere = name_of(NODE_LAN, 53);
+	struct node node;
+	struct lp_err err;
+	uint32_t a;
+	char byte;
+	int fd;
+
+	start_node(&node);
+	int pod = new_pod(&node, "a", &a);
+
+	for (int i = 0; i < 2; i++) {
+		CHECK_OK(lp_netbridge_socket(pod, AF_INET, SOCK_DGRAM, 0, &fd, &err), &err);
+		CHECK(connect(fd, i ? (struct sockaddr *)&elsewhere : (struct sockaddr *)&to, sizeof(to)) == 0);
+		CHECK_INT(send(fd, "q", 1, 0), 1);
+		CHECK_INT(ready(fd, POLLIN | POLLERR, i ? 2000 : 100), i);
+		if (i) {
+			CHECK(recv(fd, &byte, 1, 0) < 0);
+			CHECK_INT(errno, ECONNREFUSED);		/* what every other address says */
+		}
+		close(fd);
+	}
+	stop_node(&node);
+}
+
+TEST(the_resolver_does_not_hear_the_lan)
+{
+	struct sockaddr_in name = name_of(0x0a2b000a, 53);
+	struct node node;
+	struct lp_netlink far;
+	struct lp_link eth0;
+	struct lp_err err;
+	uint32_t a;
+	int fd;
+
+	start_node(&node);
+	int pod = new_pod(&node, "a", &a);
+	int server;
+
+	CHECK_OK(lp_netlink_open_in(&far, NETLINK_ROUTE, node.lan, &err), &err);
+	CHECK_OK(lp_link_find(&far, "eth0", &eth0, &err), &err);
+	lp_addr_add_route(&far, &(struct lp_addr_route){ .dst = 0x0a2b0000, .prefix = 16, .gateway = NODE_LAN, .index = eth0.index });
+	CHECK_OK(lp_netlink_commit(&far, &err), &err);
+	lp_netlink_close(&far);
+	CHECK_OK(lp_netbridge_socket(node.home, AF_INET, SOCK_DGRAM, 0, &server, &err), &err);
+	CHECK(bind(server, (struct sockaddr *)&name, sizeof(name)) == 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK_OK(lp_netbridge_socket(i ? pod : node.lan, AF_INET, SOCK_DGRAM, 0, &fd, &err), &err);
+		CHECK_INT(sendto(fd, "q", 1, 0, (struct sockaddr *)&name, sizeof(name)), 1);
+		CHECK_INT(ready(server, POLLIN, i ? 2000 : 100), i);
+		close(fd);
+	}
+	stop_node(&node);
+}
+
 TEST(loopback_addresses_from_the_lan_are_dropped)
 {
 	struct node node;

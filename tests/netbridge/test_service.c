@@ -35,19 +35,36 @@ TEST(a_node_port_service_has_one_target_for_both_of_its_ways_in)
 	lp_auto_arena struct lp_arena arena;
 	struct lp_service_plan p = plan(&arena, &web, 1, NULL, 0);
 
-	CHECK_INT(p.target_count, 1);
-	CHECK_INT(p.targets[0].mode, LP_SERVICE_RANDOM);
-	CHECK_INT(p.targets[0].slot_count, 3);
-	CHECK_INT(p.targets[0].slots[0].addr, 0x0a2a0005);
-	CHECK_INT(p.targets[0].slots[2].addr, 0x0a2a0105);
-	CHECK_INT(p.targets[0].inside, -1);
+	const struct lp_service_target *target = &p.targets[p.exact[0].target];
+
+	CHECK_INT(p.exact[0].target, p.local[0].target);
+	CHECK_INT(target->mode, LP_SERVICE_RANDOM);
+	CHECK_INT(target->slot_count, 3);
+	CHECK_INT(target->slots[0].addr, 0x0a2a0005);
+	CHECK_INT(target->slots[2].addr, 0x0a2a0105);
+	CHECK_INT(target->inside, -1);
 	CHECK_INT(p.exact_count, 1);
 	CHECK_INT(p.exact[0].addr, SERVICE);
 	CHECK_INT(p.exact[0].port, 80);
-	CHECK_INT(p.exact[0].target, 0);
 	CHECK_INT(p.local_count, 1);
 	CHECK_INT(p.local[0].port, 30001);
 	CHECK_INT(p.clashes, 0);
+}
+
+TEST(loopback_clients_get_local_backends_while_there_are_some)
+{
+	lp_auto_arena struct lp_arena arena, other;
+	struct lp_service_port port = web;
+	struct lp_service_plan p = plan(&arena, &port, 1, NULL, 0);
+	const struct lp_service_target *target = &p.targets[p.local[0].target];
+
+	CHECK(target->loopback >= 0);
+	CHECK_INT(p.targets[target->loopback].slot_count, 2);
+	CHECK_INT(p.targets[target->loopback].loopback, -1);
+	port.backend_count = 1;		/* all of them are local */
+	p = plan(&other, &port, 1, NULL, 0);
+	CHECK_INT(p.target_count, 1);
+	CHECK_INT(p.targets[0].loopback, -1);
 }
 
 TEST(a_service_without_backends_is_refused_everywhere)
@@ -89,7 +106,6 @@ TEST(policy_local_has_a_target_for_outsiders_and_one_for_the_cluster)
 	port.external_local = true;
 	struct lp_service_plan p = plan(&arena, &port, 1, NULL, 0);
 
-	CHECK_INT(p.target_count, 2);
 	CHECK_INT(p.targets[p.exact[0].target].slot_count, 3);
 	CHECK_INT(p.targets[p.local[0].target].slot_count, 2);
 	CHECK_INT(p.targets[p.local[0].target].inside, p.exact[0].target);
