@@ -165,9 +165,11 @@ $(sort $(ARCHIVES)): $(BUILD)/%.a: $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$Qrm -f $@.$$$$ && $(AR) rcsD $@.$$$$ $(filter %.o,$^) && mv $@.$$$$ $@
 
+# The manager's routes refer weakly to handlers that its unit tests go without; the program has them all.
 $(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $$(call needs,tools) $(ARCHIVES)
 	$(call say,LD,$@)
-	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(BUILD)/tools/limpet.o $(BUILD)/tools.a $(BUILD)/manager.a $(BUILD)/agent.a \
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(BUILD)/tools/limpet.o $(BUILD)/tools.a \
+		-Wl,--whole-archive $(BUILD)/manager.a -Wl,--no-whole-archive $(BUILD)/agent.a \
 		$(BUILD)/keeper.a $(BUILD)/netbridge.a $(BUILD)/runtime.a $(BUILD)/images.a $(BUILD)/specs.a $(BUILD)/wire.a \
 		$(BUILD)/base.a $(LDLIBS)
 
