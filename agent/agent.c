@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/console.h"
+#include "agent/memory.h"
 #include "agent/pod.h"
 #include "agent/resolver.h"
 #include "agent/services.h"
@@ -295,6 +296,23 @@ watch_images(struct lp_agent *agent, struct lp_err *err)
 
 /* ---- start */
 
+/* Keepers' state and containers' logs are in memory; who may not mount has them where the run directory is. */
+static int
+make_run_directories(struct lp_agent *agent, struct lp_err *err)
+{
+	int rc = lp_path_mkdirs(agent->run_fd, "pods", 0700, NULL, err);
+
+	if (rc == 0)
+		rc = lp_path_mkdirs(agent->run_fd, "logs", 0700, NULL, err);
+	if (rc == 0 && lp_memory_mount(agent->run_fd, err) < 0)
+		lp_log(LP_LOG_WARN, "logs and states are not kept in memory", "why=\"%s\"", err ? err->text : "");
+	if (rc == 0)
+		rc = lp_path_mkdirs(agent->run_fd, "pods", 0700, &agent->run_pods_fd, err);
+	if (rc == 0)
+		rc = lp_path_mkdirs(agent->run_fd, "logs", 0700, &agent->run_logs_fd, err);
+	return rc;
+}
+
 static int
 open_directories(struct lp_agent *agent, struct lp_err *err)
 {
@@ -309,9 +327,7 @@ open_directories(struct lp_agent *agent, struct lp_err *err)
 	if (rc == 0)
 		rc = lp_path_root(instance->run_dir, true, &agent->run_fd, err);
 	if (rc == 0)
-		rc = lp_path_mkdirs(agent->run_fd, "pods", 0700, &agent->run_pods_fd, err);
-	if (rc == 0)
-		rc = lp_path_mkdirs(agent->run_fd, "logs", 0700, &agent->run_logs_fd, err);
+		rc = make_run_directories(agent, err);
 	if (rc < 0)
 		return rc;
 	agent->data_path = strdup(instance->data_dir);

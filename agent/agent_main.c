@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/memory.h"
 #include "agent/pod.h"
 #include "base/auto.h"
 #include "base/log.h"
@@ -173,7 +174,12 @@ remove_everything(const struct lp_instance *instance, struct lp_err *err)
 
 	if (lp_cgroup_root_open(*instance->cgroup_root ? instance->cgroup_root : NULL, &cgroup_fd, NULL) == 0)
 		cgroup_rc = lp_cgroup_remove(cgroup_fd, instance->id, rc == 0 ? err : NULL);
-	run_rc = lp_path_root("/", false, &run_fd, rc == 0 && cgroup_rc == 0 ? err : NULL);
+	run_rc = lp_path_root(instance->run_dir, true, &run_fd, rc == 0 && cgroup_rc == 0 ? err : NULL);
+	if (run_rc == 0)
+		run_rc = lp_memory_unmount(run_fd, rc == 0 && cgroup_rc == 0 ? err : NULL);
+	lp_close(&run_fd);
+	if (run_rc == 0)
+		run_rc = lp_path_root("/", false, &run_fd, rc == 0 && cgroup_rc == 0 ? err : NULL);
 	if (run_rc == 0)
 		run_rc = lp_path_remove(run_fd, instance->run_dir + 1, rc == 0 && cgroup_rc == 0 ? err : NULL);
 	return rc < 0 ? rc : cgroup_rc < 0 ? cgroup_rc : run_rc;
