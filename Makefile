@@ -239,6 +239,6 @@ install: $(BUILD)/limpet
 clean:
 	rm -rf $(filter-out build/sysroot build/apt build/vm build/images build/demo,$(wildcard build/*)) build/.flags
 
--include $(shell find $(BUILD) -name '*.d' -not -path 'build/sysroot/*' -not -path 'build/apt/*' \
+-include $(shell find $(BUILD) -type f -name '*.d' -not -path 'build/demo/*' -not -path 'build/images/*' -not -path 'build/vm/*' -not -path 'build/sysroot/*' -not -path 'build/apt/*' \
 	$(if $(filter build,$(BUILD)),-not -path 'build/san/*' -not -path 'build/arm*' -not -path 'build/gcc/*' -not -path 'build/fuzz/*') \
 	2>/dev/null)
