@@ -1,8 +1,8 @@
 /*
  * specs/quantity.c - Kubernetes quantities.
  *
- * Digits are collected as units and nanos; a suffix multiplies or divides both, with carry and saturation, so that no
- * 128-bit arithmetic is needed (armhf has none).
+ * Decimal suffixes and exponents move the decimal point of the digits as they are written, binary suffixes multiply units
+ * and nanos with carry and saturation: no 128-bit arithmetic is needed (armhf has none).
  */
 #include "specs/quantity.h"
 
@@ -13,8 +13,16 @@
 #include <string.h>
 
 #define BILLION 1000000000
+#define DIGITS_MAX 96			/* longer numbers are refused */
 
-/* Magnitude while it is read: value = units + nanos / 10^9. */
+/* A number as it is written. */
+struct number {
+	char digits[DIGITS_MAX];	/* without leading zeros */
+	int count;
+	int point;			/* digits before the decimal point; may be negative or beyond count */
+};
+
+/* Magnitude: value = units + nanos / 10^9. */
 struct magnitude {
 	uint64_t units;
 	uint64_t nanos;			/* below 10^9 */
@@ -36,105 +44,103 @@ multiply(struct magnitude *m, uint64_t factor)
 		m->units = units;
 }
 
-static void
-divide(struct magnitude *m, uint64_t factor)
-{
-	uint64_t rest = m->units % factor;
-	uint64_t nanos = rest * BILLION + m->nanos;	/* rest < 10^3 */
-
-	m->units /= factor;
-	m->more |= nanos % factor != 0;
-	m->nanos = nanos / factor;
-}
-
-/* Digits with an optional point. NULL when there is none, else the rest of the text. */
+/* Digits with an optional point. NULL when there is none or too many, else the rest of the text. */
 static const char *
-read_digits(const char *text, struct magnitude *m)
+read_digits(const char *text, struct number *number)
 {
-	uint64_t weight = BILLION / 10;
-	bool any = false;
+	bool any = false, behind = false;
 
-	for (; *text >= '0' && *text <= '9'; text++) {
-		any = true;
-		multiply(m, 10);
-		if (!m->huge && __builtin_add_overflow(m->units, (uint64_t)(*text - '0'), &m->units))
-			m->huge = true;
-		if (m->units > INT64_MAX)
-			m->huge = true;
-	}
-	if (*text == '.')
-		for (text++; *text >= '0' && *text <= '9'; text++) {
-			any = true;
-			m->nanos += (uint64_t)(*text - '0') * weight;
-			m->more |= weight == 0 && *text != '0';
-			weight /= 10;
+	for (;; text++) {
+		if (*text == '.' && !behind) {
+			behind = true;
+			continue;
 		}
-	return any ? text : NULL;
+		if (*text < '0' || *text > '9')
+			return any ? text : NULL;
+		any = true;
+		if (number->count == 0 && *text == '0') {	/* leading: only moves the point */
+			number->point -= behind;
+			continue;
+		}
+		if (number->count == DIGITS_MAX)
+			return NULL;
+		number->digits[number->count++] = *text;
+		number->point += !behind;
+	}
 }
 
 static bool
-apply_exponent(const char *text, struct magnitude *m)
+read_exponent(const char *text, int *out)
 {
 	bool negative = *text == '-';
-	unsigned exponent = 0, digits = 0;
+	int exponent = 0;
 
 	if (*text == '-' || *text == '+')
 		text++;
-	for (; *text >= '0' && *text <= '9'; text++) {
-		exponent = exponent > 1000 ? exponent : exponent * 10 + (unsigned)(*text - '0');
-		digits++;
-	}
-	if (digits == 0 || *text)
+	if (!*text)
 		return false;
-	if (exponent > 64)
-		exponent = 64;
-	for (unsigned i = 0; i < exponent; i++) {
-		if (negative)
-			divide(m, 10);
-		else
-			multiply(m, 10);
-	}
-	return true;
+	for (; *text >= '0' && *text <= '9'; text++)
+		exponent = exponent > 1000 ? exponent : exponent * 10 + (*text - '0');
+	*out = negative ? -exponent : exponent;
+	return !*text;
 }
 
+/* By how many decimal places, or how many times 1024, a suffix moves the number. */
 static bool
-apply_suffix(const char *suffix, struct magnitude *m, uint8_t *format)
+read_suffix(const char *suffix, int *out_decimal, int *out_binary, uint8_t *format)
 {
-	static const char decimal[] = "kMGTPE";
-	static const char binary[] = "KMGTPE";
+	static const char decimal[] = "num kMGTPE", binary[] = "KMGTPE";
 	const char *at;
-	bool is_binary = suffix[0] && suffix[1] == 'i' && !suffix[2];
 
-	*format = is_binary ? LP_QUANTITY_BINARY : LP_QUANTITY_DECIMAL;
+	*format = LP_QUANTITY_DECIMAL;
 	if (!*suffix)
 		return true;
-	if (is_binary) {
+	if (suffix[1] == 'i' && !suffix[2]) {
 		at = strchr(binary, suffix[0]);
-		for (long i = 0; at && i <= at - binary; i++)
-			multiply(m, 1024);
+		*format = LP_QUANTITY_BINARY;
+		*out_binary = at ? (int)(at - binary) + 1 : 0;
 		return at != NULL;
 	}
 	if ((suffix[0] == 'e' || suffix[0] == 'E') && suffix[1]) {
 		*format = LP_QUANTITY_EXPONENT;
-		return apply_exponent(suffix + 1, m);
+		return read_exponent(suffix + 1, out_decimal);
 	}
-	if (suffix[1])
-		return false;
-	if (suffix[0] == 'm' || suffix[0] == 'u' || suffix[0] == 'n') {
-		for (int i = suffix[0] == 'm' ? 1 : suffix[0] == 'u' ? 2 : 3; i > 0; i--)
-			divide(m, 1000);
-		return true;
-	}
-	at = strchr(decimal, suffix[0]);
-	for (long i = 0; at && i <= at - decimal; i++)
-		multiply(m, 1000);
+	at = suffix[1] || suffix[0] == ' ' ? NULL : strchr(decimal, suffix[0]);
+	*out_decimal = at ? ((int)(at - decimal) - 3) * 3 : 0;
 	return at != NULL;
+}
+
+/* The digit at a place; 0 beyond the ends. */
+static unsigned
+digit_at(const struct number *number, int place)
+{
+	return place >= 0 && place < number->count ? (unsigned)(number->digits[place] - '0') : 0;
+}
+
+static void
+weigh(const struct number *number, int binary, struct magnitude *m)
+{
+	for (int place = 0; place < number->point && !m->huge; place++) {
+		if (__builtin_mul_overflow(m->units, 10, &m->units) ||
+		    __builtin_add_overflow(m->units, digit_at(number, place), &m->units) || m->units > INT64_MAX)
+			m->huge = true;
+		if (place >= number->count && m->units == 0)
+			break;
+	}
+	for (int place = 0; place < 9; place++)
+		m->nanos = m->nanos * 10 + digit_at(number, number->point + place);
+	for (int place = number->point + 9 > 0 ? number->point + 9 : 0; place < number->count; place++)
+		m->more |= digit_at(number, place) != 0;
+	while (binary-- > 0)
+		multiply(m, 1024);
 }
 
 int
 lp_quantity_parse(const char *text, struct lp_quantity *out)
 {
 	struct magnitude m = { 0 };
+	struct number number = { .count = 0 };
+	int decimal = 0, binary = 0;
 	struct lp_quantity result = { 0 };
 	bool negative;
 
@@ -143,9 +149,11 @@ lp_quantity_parse(const char *text, struct lp_quantity *out)
 	negative = *text == '-';
 	if (*text == '-' || *text == '+')
 		text++;
-	text = read_digits(text, &m);
-	if (!text || !apply_suffix(text, &m, &result.format))
+	text = read_digits(text, &number);
+	if (!text || !read_suffix(text, &decimal, &binary, &result.format))
 		return -EINVAL;
+	number.point += decimal;
+	weigh(&number, binary, &m);
 
 	if (m.more) {			/* away from zero */
 		m.nanos++;
@@ -291,11 +299,10 @@ lp_quantity_print(const struct lp_quantity *q, char out[static LP_QUANTITY_TEXT]
 			break;
 		}
 	}
-	for (unsigned i = 0; i < power; i++)
-		if (__builtin_mul_overflow(units, 1000, &units)) {
-			print_units((uint64_t)INT64_MAX, negative ? "-" : "", q->format, out);
-			return;
-		}
-	(void)snprintf(out, LP_QUANTITY_TEXT, "%s%" PRIu64 "%s", negative ? "-" : "", units + scaled,
-	    q->format == LP_QUANTITY_EXPONENT ? exponents[power] : suffixes[power]);
+	if (units > 0)
+		(void)snprintf(out, LP_QUANTITY_TEXT, "%s%" PRIu64 "%0*" PRIu64 "%s", negative ? "-" : "", units, (int)power * 3, scaled,
+		    q->format == LP_QUANTITY_EXPONENT ? exponents[power] : suffixes[power]);
+	else
+		(void)snprintf(out, LP_QUANTITY_TEXT, "%s%" PRIu64 "%s", negative ? "-" : "", scaled,
+		    q->format == LP_QUANTITY_EXPONENT ? exponents[power] : suffixes[power]);
 }
