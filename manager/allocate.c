@@ -22,6 +22,7 @@ struct holder {
 
 struct lp_allocate {
 	struct lp_manager *manager;
+	uint32_t first_part;		/* parts of the pod range before this one are taken */
 	struct lp_map held;		/* "ip 10.43.0.5", "port 30001", "cidr 10.42.3.0/24" -> struct holder */
 	struct lp_cache_observer observer;
 };
@@ -50,6 +51,8 @@ holder_check(struct lp_allocate *allocate, const char *key, struct holder *holde
 		return;
 	lp_map_remove(&allocate->held, key);
 	free(holder);
+	if (strncmp(key, "cidr ", 5) == 0)
+		allocate->first_part = 0;
 }
 
 /* Call fn with every value that a stored object holds. */
@@ -58,18 +61,17 @@ typedef int (*value_fn)(struct lp_allocate *allocate, const char *key, const cha
 static int
 each_value(struct lp_allocate *allocate, struct lp_cached *object, value_fn fn)
 {
-	const struct lp_json *spec = lp_json_get(lp_cached_json(object), "spec");
+	bool node = strcmp(object->kind->kind, "Node") == 0, service = strcmp(object->kind->kind, "Service") == 0;
+	const struct lp_json *spec = node || service ? lp_json_get(lp_cached_json(object), "spec") : NULL;
 	char key[KEY_TEXT];
 	int rc = 0;
 
-	if (strcmp(object->kind->kind, "Node") == 0) {
+	if (node) {
 		const char *cidr = lp_json_str(spec, "podCIDR");
 
 		(void)snprintf(key, sizeof(key), "cidr %s", cidr ? cidr : "");
 		return cidr ? fn(allocate, key, object->uid) : 0;
 	}
-	if (strcmp(object->kind->kind, "Service") != 0 || *object->kind->group)
-		return 0;
 	lp_json_each (ip, lp_json_get(spec, "clusterIPs")) {
 		const char *text = lp_json_text(ip);
 
@@ -333,6 +335,7 @@ lp_allocate_node(struct lp_change *change, struct lp_json *node, struct lp_fault
 	const struct lp_settings *settings = &change->manager->settings;
 	struct lp_json *spec = lp_json_need_object(&change->arena, node, "spec");
 	const char *cidr = lp_json_str(spec, "podCIDR"), *uid = lp_object_uid(node);
+	struct lp_allocate *allocate = change->manager->allocate;
 	uint32_t count = UINT32_C(1) << (settings->node_prefix - settings->pod_prefix);
 	char key[KEY_TEXT], address[LP_TEXT_IPV4];
 
@@ -342,11 +345,12 @@ lp_allocate_node(struct lp_change *change, struct lp_json *node, struct lp_fault
 			lp_faults_add(faults, LP_FAULT_INVALID, "spec.podCIDR", lp_json_get(spec, "podCIDR"), "belongs to another node");
 		return 0;
 	}
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = allocate->first_part; i < count; i++) {
 		lp_text_ipv4_print(settings->pod_net + (i << (32 - settings->node_prefix)), address);
 		(void)snprintf(key, sizeof(key), "cidr %s/%u", address, settings->node_prefix);
 		if (!take(change, key, uid))
 			continue;
+		allocate->first_part = i + 1;
 		lp_json_set_str(&change->arena, spec, "podCIDR", key + 5);
 		lp_json_append(&change->arena, lp_json_set_array(&change->arena, spec, "podCIDRs"),
 		    lp_json_new_str(&change->arena, key + 5));

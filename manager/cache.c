@@ -309,6 +309,30 @@ lp_cache_indexed(const struct lp_cache *cache, enum lp_cache_index index, const 
 	return shelf ? shelf->items : NULL;
 }
 
+void
+lp_cache_forget_json(struct lp_cache *cache)
+{
+	size_t pos = 0;
+	const char *key;
+	void *value;
+
+	while (lp_map_next(&cache->kinds, &pos, &key, &value)) {
+		struct shelf *shelf = value;
+
+		for (size_t i = 0; i < shelf->count; i++)
+			if (shelf->items[i]->parsed)
+				lp_cached_forget_json(shelf->items[i]);
+	}
+	for (size_t i = 0; i < cache->ring_count; i++) {
+		const struct lp_cache_event *event = &cache->ring[(cache->ring_first + i) % cache->ring_size];
+
+		if (event->old && event->old->parsed)
+			lp_cached_forget_json(event->old);
+		if (event->new && event->new->parsed)
+			lp_cached_forget_json(event->new);
+	}
+}
+
 /* ---- change */
 
 /* The new object takes the place of the old one, or a new place; *out_old keeps the cache's reference. */

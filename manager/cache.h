@@ -56,6 +56,9 @@ struct lp_cached *const *lp_cache_list(const struct lp_cache *cache, const struc
 struct lp_cached *const *lp_cache_indexed(const struct lp_cache *cache, enum lp_cache_index index, const char *value,
     size_t *out_count);
 
+/* Give the memory of all parsed forms back; nobody may hold a pointer into one, so from a timer of its own. */
+void lp_cache_forget_json(struct lp_cache *cache);
+
 /* ---- change; called from store done() only */
 
 /* Put the object in (the cache takes its own reference) and tell the observers. */

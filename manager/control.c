@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/auto.h"
@@ -13,6 +14,9 @@
 enum {
 	LOOK_ARENA_MAX = 1 << 30,
 	LOOK_GAP_MS = 5,		/* between two looks: a burst of changes is looked at together */
+	LOOK_SHARE = 4,			/* and at least this many times what the last look took */
+	LOOK_GAP_MAX_MS = 1000,
+	REST_MS = 5000,			/* after changes: parsed objects are forgotten, memory goes back */
 	LOOK_RETRY_MS = 1000,		/* after a look that ran out of memory */
 };
 
@@ -35,6 +39,9 @@ struct lp_control {
 	bool wanted;			/* look when the writes under way are over */
 	size_t under_way;		/* batches of writes of the last look */
 	int64_t looked_ms;		/* boot time of the last look */
+	int64_t gap_ms;			/* until the next one */
+	struct lp_timer rest_timer;
+	bool resting;			/* nothing was parsed since the last rest */
 };
 
 static void look_soon(struct lp_control *control);
@@ -108,6 +115,36 @@ timer_due(struct lp_timer *timer, int64_t now_ms)
 	look_soon(lp_of(timer, struct lp_control, timer));
 }
 
+/* Looking often at much must not be all that the manager does. */
+static void
+set_gap(struct lp_control *control, int64_t took_ms)
+{
+	control->gap_ms = took_ms * LOOK_SHARE;
+	if (control->gap_ms < LOOK_GAP_MS)
+		control->gap_ms = LOOK_GAP_MS;
+	if (control->gap_ms > LOOK_GAP_MAX_MS)
+		control->gap_ms = LOOK_GAP_MAX_MS;
+}
+
+static void
+rest(struct lp_timer *timer, int64_t now_ms)
+{
+	struct lp_control *control = lp_of(timer, struct lp_control, rest_timer);
+
+	(void)now_ms;			/* its time has come */
+	control->resting = true;
+	lp_cache_forget_json(control->manager->cache);
+	(void)malloc_trim(0);		/* 0 only says that there was nothing to give back */
+}
+
+static void
+rest_later(struct lp_control *control, int64_t now_ms)
+{
+	/* without memory for the timer the next look tries again */
+	if (control->resting && lp_timer_start(control->manager->loop, &control->rest_timer, now_ms + REST_MS, rest) == 0)
+		control->resting = false;
+}
+
 static void
 look(struct lp_defer *defer, int64_t now_ms)
 {
@@ -117,8 +154,8 @@ look(struct lp_defer *defer, int64_t now_ms)
 
 	if (control->under_way > 0)
 		return;			/* written() comes back here */
-	if (now_ms < control->looked_ms + LOOK_GAP_MS) {
-		if (lp_timer_start(loop, &control->timer, control->looked_ms + LOOK_GAP_MS, timer_due) == 0)
+	if (now_ms < control->looked_ms + control->gap_ms) {
+		if (lp_timer_start(loop, &control->timer, control->looked_ms + control->gap_ms, timer_due) == 0)
 			return;
 		/* no memory for a timer: look at once */
 	}
@@ -129,6 +166,8 @@ look(struct lp_defer *defer, int64_t now_ms)
 	control->under_way++;
 	due_ms = run_all(control, now_ms);
 	control->under_way--;
+	rest_later(control, now_ms);
+	set_gap(control, lp_clock_boot_ms() - now_ms);
 	if (due_ms < INT64_MAX && lp_timer_start(loop, &control->timer, due_ms, timer_due) < 0)
 		lp_log(LP_LOG_ERROR, "no memory for a controller's timer, the next change will be looked at", "");
 	if (control->wanted && control->under_way == 0)
@@ -171,6 +210,7 @@ lp_control_new(struct lp_manager *manager, struct lp_control **out, struct lp_er
 		return lp_err_set(err, -ENOMEM, "make controllers");
 	control->manager = manager;
 	control->looked_ms = INT64_MIN / 2;
+	control->resting = true;
 	control->observer.changed = changed;
 	lp_cache_observe(manager->cache, &control->observer);
 	look_soon(control);
@@ -185,6 +225,7 @@ lp_control_free(struct lp_control *control)
 		return;
 	lp_cache_unobserve(&control->observer);
 	lp_timer_stop(&control->timer);
+	lp_timer_stop(&control->rest_timer);
 	lp_defer_cancel(&control->defer);
 	free(control);
 }
