@@ -239,6 +239,9 @@ lp_control_spawn(struct lp_loop *loop, struct lp_control *control, const struct 
 	if (!rc)
 		rc = lp_control_start(loop, control, fd, ops, owner, err);
 	if (rc < 0) {
+		struct lp_control half = { .fd = fd };
+
+		(void)lp_control_forget(&half, false, NULL);	/* if it lives already */
 		(void)lp_path_remove(how->run_pods_fd, pod->uid, NULL);		/* the failure that counts is the first */
 		(void)lp_err_wrap(err, "pod %s/%s", pod->namespace, pod->name);
 		return rc;
