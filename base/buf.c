@@ -57,6 +57,7 @@ lp_buf_room(struct lp_buf *buf, size_t len)
 	}
 	buf->data = data;
 	buf->size = size;
+	data[buf->len] = '\0';	/* also when nothing gets added */
 	return data + buf->len;
 }
 

@@ -129,3 +129,24 @@ TEST(no_memory_is_an_error_like_any_other)
 		lp_buf_fini(&buf);
 	}
 }
+
+TEST(room_that_stays_unused_leaves_the_text_as_it_was)
+{
+	struct lp_buf buf;
+
+	/* What the allocator hands out has been used before. */
+	for (int i = 0; i < 8; i++) {
+		char *old = malloc(64);
+
+		CHECK(old != NULL);
+		memset(old, 'x', 64);
+		free(old);
+		lp_buf_init(&buf, 1024);
+		CHECK(lp_buf_room(&buf, 16) != NULL);
+		CHECK_STR(lp_buf_text(&buf), "");
+		CHECK_INT(lp_buf_str(&buf, "abc"), 0);
+		CHECK(lp_buf_room(&buf, 500) != NULL);
+		CHECK_STR(lp_buf_text(&buf), "abc");
+		lp_buf_fini(&buf);
+	}
+}
