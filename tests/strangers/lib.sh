@@ -27,6 +27,7 @@ enter() {
 	mkdir -p /run/netns
 	hostname story
 	ip link set lo up
+	echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad	# addresses are there at once, or before and after differ
 	ip link add lan0 type veth peer name lan1	# not every kernel has dummy links
 	ip addr add 10.99.0.1/24 dev lan0
 	ip link set lan0 up

@@ -6,6 +6,11 @@ enter "$@"
 [ -x build/limpet ] || skip "build/limpet is not built"
 [ ! -d build/demo ] || skip "a demo is set up in build/demo: make demo-stop first"
 export LP_DEMO_LISTEN=127.0.0.1:6443
+root=$(cgroup_root)
+if [ -n "$root" ]; then
+	mkdir -p "$root/$LP_STORY_CGROUP"
+	export LP_DEMO_CGROUP="$root/$LP_STORY_CGROUP"
+fi
 
 tests/leftovers >"$dir/before"
 check "the demo" tools/demo

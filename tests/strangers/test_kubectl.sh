@@ -26,6 +26,7 @@ for version in 1.20 1.32; do
 	check "the pod becomes ready" kubectl wait --for=condition=Ready pod/nodejs-app --timeout=60s
 	shows "nodejs-app +1/1 +Running +0 .* story" kubectl get pods -o wide
 	shows "nodejs-app-service +NodePort +[0-9.]+ +<none> +3000:30001/TCP" kubectl get svc
+	wait_until 10 "the app listens" curl -sS --max-time 2 http://127.0.0.1:30001/
 	shows "Hello from nodejs-app on nodejs-app" curl -sS --max-time 10 http://127.0.0.1:30001/
 	shows "Hello from nodejs-app on nodejs-app" curl -sS --max-time 10 http://10.99.0.1:30001/
 	cluster_ip=$(kubectl get svc nodejs-app-service -o 'jsonpath={.spec.clusterIP}')
