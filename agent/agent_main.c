@@ -70,32 +70,42 @@ on_signal(void *arg, int signo, int64_t now_ms)
 
 /* ---- one agent per instance */
 
+/* Before anything is opened: a second agent would take the keepers over from the first. */
 static int
-write_pid(struct lp_agent *agent, int *out_fd, struct lp_err *err)
+claim(const struct lp_instance *instance, int *out_fd, struct lp_err *err)
 {
 	char text[PID_TEXT];
-	int fd = openat(agent->run_fd, "agent.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	lp_auto_fd int run_fd = -1, fd = -1;
+	int rc = lp_path_root(instance->run_dir, true, &run_fd, err);
 
+	if (rc < 0)
+		return rc;
+	fd = openat(run_fd, "agent.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
-		return lp_err_set(err, -errno, "open %s/agent.pid", agent->instance.run_dir);
-	*out_fd = fd;
+		return lp_err_set(err, -errno, "open %s/agent.pid", instance->run_dir);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return lp_err_say(err, -EBUSY, "another agent runs for %s (see %s/agent.pid)", agent->instance.data_dir, agent->instance.run_dir);
+		return lp_err_say(err, -EBUSY, "another agent runs for %s (see %s/agent.pid)", instance->data_dir, instance->run_dir);
 	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0)
 		return lp_err_set(err, -errno, "write agent.pid");
-	return lp_path_write_all(fd, text, strlen(text), err);
+	rc = lp_path_write_all(fd, text, strlen(text), err);
+	if (rc == 0)
+		*out_fd = lp_take_fd(&fd);
+	return rc;
 }
 
 static int
 run(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err *err)
 {
 	lp_auto_fd int pid_fd = -1;
+	struct lp_instance instance;
 	sigset_t signals;
-	int rc = lp_agent_open(agent, config, err);
+	int rc = lp_instance_init(&instance, &config->instance, true, err);
 
 	if (rc == 0)
-		rc = write_pid(agent, &pid_fd, err);
+		rc = claim(&instance, &pid_fd, err);
+	if (rc == 0)
+		rc = lp_agent_open(agent, config, err);
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
@@ -196,9 +206,9 @@ lp_agent_down(const struct lp_instance_config *config, struct lp_err *err)
 
 	if (rc < 0)
 		return rc;
-	rc = lp_agent_open(&agent, &how, err);
+	rc = claim(&instance, &pid_fd, err);
 	if (rc == 0)
-		rc = write_pid(&agent, &pid_fd, err);
+		rc = lp_agent_open(&agent, &how, err);
 	if (rc == 0) {
 		begin_leaving(&agent, lp_loop_now(agent.loop));
 		rc = lp_loop_run(agent.loop, err);

@@ -43,6 +43,7 @@ struct lp_pod {
 	enum lp_podplan_keeper keeper;
 	struct lp_control control;
 	bool connected, stop_asked, forgetting;
+	bool renewed;				/* its keeper was asked to become our program, once in this agent's life */
 	int64_t asked_grace_ms;
 	int netns_fd, dir_fd;			/* -1 */
 	uint32_t addr;				/* 0 none */
@@ -101,6 +102,8 @@ void lp_pod_nudge(struct lp_pod *pod);
 /* The steps of podplan.h that make a pod; pod_start.c. On failure wait_reason and wait_message say why. */
 int lp_pod_start(struct lp_pod *pod, int64_t now_ms, struct lp_err *err);
 int lp_pod_connect(struct lp_pod *pod, int64_t now_ms, struct lp_err *err);
+/* A keeper of another version becomes ours in place; its containers do not notice. If it cannot, it goes on as it is. */
+void lp_pod_renew(struct lp_pod *pod, const char *version);
 
 /* Why it does not start: a reason of Kubernetes and words. Says so in an event when it is new. */
 void lp_pod_wait(struct lp_pod *pod, const char *reason, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

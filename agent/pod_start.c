@@ -12,6 +12,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/path.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "specs/object.h"
 #include "specs/schema.h"
@@ -407,4 +408,20 @@ lp_pod_refresh(struct lp_pod *pod)
 	end(&start);
 	if (rc < 0)
 		lp_agent_event(pod->agent, pod, "Warning", "FailedMount", "volumes keep their former content: %s", err.text);
+}
+
+void
+lp_pod_renew(struct lp_pod *pod, const char *version)
+{
+	struct lp_err err = { 0 };
+
+	if (pod->renewed || pod->forgetting || lp_text_same(version, LP_VERSION))
+		return;
+	pod->renewed = true;
+	if (lp_control_upgrade(&pod->control, pod->agent->exe_fd, &err) < 0)
+		lp_log(LP_LOG_WARN, "keeper of another version goes on as it is", "pod=%s/%s version=%s why=\"%s\"", pod->namespace, pod->name,
+		    version ? version : "?", err.text);
+	else
+		lp_log(LP_LOG_INFO, "keeper of another version becomes this one in place", "pod=%s/%s version=%s", pod->namespace, pod->name,
+		    version ? version : "?");
 }
