@@ -114,11 +114,19 @@ gather(struct gathering *g, struct lp_err *err)
 	return 0;
 }
 
-/* A pod that ran before this agent did, and whose keeper has not said anything yet. */
+/* A pod that ran before this agent did, and whose keeper has not said yet how it and all its containers are. */
 static bool
 is_being_adopted(const struct lp_pod *pod)
 {
-	return pod->connected && pod->keeper == LP_PODPLAN_SPAWNED && pod->go_ms != 0;
+	if (!pod->connected || pod->go_ms == 0)
+		return false;
+	if (pod->keeper == LP_PODPLAN_SPAWNED)
+		return true;
+	for (size_t i = pod->init_count; pod->keeper == LP_PODPLAN_RUNNING && i < pod->container_count; i++) {
+		if (!pod->containers[i].known)
+			return true;
+	}
+	return false;
 }
 
 static void
