@@ -305,7 +305,7 @@ lp_ns_open(int pidfd, uint32_t which, struct lp_ns_set *out, struct lp_err *err)
 {
 	int proc_fd;
 	struct lp_ns_set set;
-	pid_t pid;
+	pid_t pid = 0;
 	int rc = lp_mount_proc(&proc_fd, err);
 
 	if (rc == 0)

@@ -112,12 +112,18 @@ lp_process_limits(const struct lp_process_start *start, int proc_fd, struct lp_e
  * do). A terminal likewise.
  */
 static void
-own_stream(int fd, uint32_t uid)
+own_stream(const struct lp_process_start *start, int fd, uint32_t uid)
 {
+	struct lp_err words;
 	struct stat st;
 
-	if (fstat(fd, &st) == 0 && st.st_uid != uid && (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
-		(void)fchown(fd, uid, (gid_t)-1);	/* without it the stream still works, only reopening does not */
+	if (fstat(fd, &st) < 0 || st.st_uid == uid || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
+		return;
+	if (fchown(fd, uid, (gid_t)-1) == 0)
+		return;
+	/* The stream itself works: only reopening it does not. */
+	(void)lp_err_set(&words, -errno, "standard stream %d cannot be given to the user", fd);
+	note(start, &words);
 }
 
 static int
@@ -136,7 +142,7 @@ set_streams(const struct lp_process_start *start, uint32_t uid, struct lp_err *e
 	for (int i = 0; i < 3; i++) {
 		if (dup2(fds[i], i) < 0)
 			return lp_err_set(err, -errno, "standard stream %d", i);
-		own_stream(i, uid);
+		own_stream(start, i, uid);
 		(void)close(fds[i]);	/* a copy */
 	}
 	if (start->slave >= 0 && ioctl(0, TIOCSCTTY, 0) < 0)
