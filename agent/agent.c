@@ -109,8 +109,12 @@ lp_agent_network_changed(struct lp_agent *agent)
 void
 lp_agent_take_peers(struct lp_agent *agent, const struct lp_json *line)
 {
+	struct lp_err err = { 0 };
+
 	lp_arena_fini(&agent->peers_arena);
 	agent->peers = lp_json_copy(&agent->peers_arena, line);
+	if (lp_services_keep_peers(agent, &err) < 0)
+		lp_log(LP_LOG_WARN, "peers are not kept for the next agent", "why=\"%s\"", err.text);
 	lp_agent_network_changed(agent);
 }
 
@@ -458,6 +462,8 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 		rc = open_identity(agent, config, err);
 	if (rc == 0)
 		rc = load_revision(agent, err);
+	if (rc == 0 && lp_services_load_peers(agent, err) < 0)
+		lp_log(LP_LOG_WARN, "the other nodes' endpoints are unknown until the manager says them", "why=\"%s\"", err->text);
 	if (rc == 0 && open_network(agent, err) < 0)
 		lp_log(LP_LOG_ERROR, "network of this node cannot be made, will retry with the next revision", "why=\"%s\"", err->text);
 	if (rc == 0) {

@@ -10,11 +10,15 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/state.h"
 #include "base/text.h"
 #include "specs/object.h"
 
 #define VIEW_MAX (64u << 20)	/* bytes of all services, pods and peers as rows */
 #define NODE_ADDRS_MAX 32
+#define PEERS "peers"
+#define PEERS_SCHEMA 1
+#define PEERS_MAX (16u << 20)	/* bytes of a peers line */
 #define ADOPT_MS 3000		/* how long adopted keepers may keep everybody waiting */
 
 /* Everything lp_netview_make looks at, collected in the arena. */
@@ -204,5 +208,32 @@ lp_services_apply(struct lp_agent *agent, struct lp_err *err)
 		rc = make_true(agent, &view, err);
 	lp_dns_zone_free(view.zone);
 	lp_arena_fini(&g.arena);
+	return rc;
+}
+
+int
+lp_services_keep_peers(struct lp_agent *agent, struct lp_err *err)
+{
+	lp_auto_buf struct lp_buf text;
+
+	lp_buf_init(&text, PEERS_MAX);
+	if (lp_json_write(&text, agent->peers) < 0)
+		return lp_err_set(err, text.failed, "peers line");
+	return lp_state_write(agent->run_fd, PEERS, PEERS_SCHEMA, text.data, text.len, err);
+}
+
+int
+lp_services_load_peers(struct lp_agent *agent, struct lp_err *err)
+{
+	const struct lp_json_limits limits = { .bytes = PEERS_MAX, .nodes = PEERS_MAX / 8 };
+	lp_auto_buf struct lp_buf text;
+	int rc;
+
+	lp_buf_init(&text, PEERS_MAX);
+	rc = lp_state_read(agent->run_fd, PEERS, PEERS_SCHEMA, &text, NULL, err);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = lp_json_parse(&agent->peers_arena, lp_buf_text(&text), text.len, &limits, &agent->peers, err);
 	return rc;
 }

@@ -15,4 +15,12 @@ struct lp_agent;
 /* Look at everything again and make it true. Does nothing where nothing changed. Called at the end of a turn. */
 int lp_services_apply(struct lp_agent *agent, struct lp_err *err);
 
+/*
+ * The last peers line lies in <run>/peers (memory), so that the agent after this one knows the other nodes' endpoints before its link
+ * is up. Failing costs that, and nothing else.
+ */
+int lp_services_keep_peers(struct lp_agent *agent, struct lp_err *err);
+/* 0 also when there is none. */
+int lp_services_load_peers(struct lp_agent *agent, struct lp_err *err);
+
 #endif
