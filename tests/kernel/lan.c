@@ -3,22 +3,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
 #include "base/auto.h"
 #include "base/clock.h"
-#include "base/text.h"
 #include "netbridge/addr.h"
 #include "netbridge/link.h"
-#include "netbridge/nft.h"
-#include "netbridge/sysctl.h"
 #include "tests/harness.h"
 
 const struct lp_netbridge_config lp_lan_config = {
