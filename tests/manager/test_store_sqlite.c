@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -264,4 +266,45 @@ TEST(acknowledged_writes_survive_the_death_of_the_process)
 	CHECK_INT(rig.objects, 38);
 	CHECK_INT(rig.revision, 38);
 	rig_close(&rig);
+}
+
+TEST(a_full_disk_refuses_and_loses_nothing_and_room_heals_it)
+{
+	static char big[40000];
+	struct lp_store_write write;
+	char keys[200][16];
+	const char *where = lp_test_dir();
+	int accepted = 0, first_refused = -1;
+	struct rig rig;
+
+	lp_test_need_root();
+	lp_test_new_namespaces(CLONE_NEWNS);
+	CHECK_OK(mount("full", where, "tmpfs", 0, "size=2m"), NULL);
+	memset(big, 'x', sizeof(big) - 1);
+	rig_open(&rig, 0);
+	for (int i = 0; i < 200 && first_refused < 0; i++) {
+		(void)snprintf(keys[i], sizeof(keys[i]), "k%03d", i);
+		write = put(keys[i], big, 0);
+		lp_store_submit(rig.store, &write);
+		wait_done(&rig, i + 1);
+		if (write.rc == 0)
+			accepted++;
+		else
+			first_refused = i;
+	}
+	CHECK(accepted > 5);
+	CHECK_ERR(write.rc, -ENOSPC);
+	CHECK_HAS(write.err.text, "full");
+	CHECK_OK(mount(NULL, where, NULL, MS_REMOUNT, "size=8m"), NULL);
+	write = put(keys[first_refused], big, 0);
+	lp_store_submit(rig.store, &write);
+	wait_done(&rig, first_refused + 2);
+	CHECK_OK(write.rc, &write.err);
+	CHECK_INT(write.revision, accepted + 1);
+	rig_close(&rig);
+	rig_open(&rig, 0);
+	CHECK_INT(rig.objects, accepted + 1);
+	CHECK_INT(rig.revision, accepted + 1);
+	rig_close(&rig);
+	CHECK_OK(umount(where), NULL);
 }
