@@ -15,7 +15,7 @@
 #include "runtime/mount.h"
 #include "runtime/terminal.h"
 
-enum { DEV_BYTES = 65536, SHM_BYTES = 64 * 1024 * 1024, TTY_GROUP = 5, PATH_BYTES = 4096 };
+enum { DEV_BYTES = 65536, SHM_BYTES = 64 * 1024 * 1024, TTY_GROUP = 5 };
 
 #define KERNEL_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
@@ -146,11 +146,11 @@ static int
 add_dev(const struct lp_container_config *config, struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
-	char path[PATH_BYTES], size[32];
+	char path[256], size[32];
 	const struct lp_mount_option options[] = { { "mode", "0755" }, { "size", size } };
 	int rc;
 
-	if (strlen(mount->target) > PATH_BYTES - 8)
+	if (strlen(mount->target) > sizeof(path) - 8)
 		return lp_err_set(err, -ENAMETOOLONG, "mount at %s", mount->target);
 	(void)snprintf(size, sizeof(size), "%" PRIu64, mount->size_bytes ? mount->size_bytes : DEV_BYTES);
 	rc = lp_mount_new("tmpfs", options, lp_count(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &fd, err);
@@ -221,18 +221,15 @@ mounts_kind(const struct lp_container_config *config, enum lp_mount_kind kind, c
 }
 
 /*
- * Parts of /proc and /sys that the kernel lacks need no cover. Asked of our own, which have looked them up before: a walk
- * through the new ones would fill them first. All of them show the same kernel, whatever the namespaces. (The host's /proc
- * lies under the layers by now; ours does not.)
+ * Parts of /sys that the kernel lacks need no cover. Asked of the host's, which has been looked up before: a walk through a new
+ * sysfs fills it first. Both show the same kernel, whatever the namespaces.
  */
 static bool
 kernel_lacks(const struct lp_container_config *config, const struct lp_assembly *assembly, const char *path)
 {
-	if (strncmp(path, "/proc/", 6) == 0 && mounts_kind(config, LP_MOUNT_PROC, "/proc"))
-		return faccessat(assembly->proc_fd, path + 6, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
-	if (strncmp(path, "/sys/", 5) == 0 && mounts_kind(config, LP_MOUNT_SYSFS, "/sys"))
-		return faccessat(assembly->host_fd, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
-	return false;
+	if (strncmp(path, "/sys/", 5) != 0 || !mounts_kind(config, LP_MOUNT_SYSFS, "/sys"))
+		return false;
+	return faccessat(assembly->host_fd, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
 /*
@@ -291,7 +288,7 @@ cover_match(void *arg, const char *name)
 {
 	const struct cover_walk *walk = arg;
 	const char *star = strchr(walk->path, '*'), *stem = star;
-	char path[PATH_BYTES];
+	char path[256];
 	int len;
 
 	while (stem > walk->path && stem[-1] != '/')
@@ -312,7 +309,7 @@ cover_many(const struct lp_inside *inside, const struct lp_assembly *assembly, c
 	struct cover_walk walk = { .inside = inside, .assembly = assembly, .path = path, .readonly = readonly, .empty_fd = empty_fd, .err = err };
 	const char *star = strchr(path, '*');
 	lp_auto_fd int fd = -1;
-	char above[PATH_BYTES];
+	char above[256], first[256];
 	int rc;
 
 	if (!star)
@@ -323,7 +320,9 @@ cover_many(const struct lp_inside *inside, const struct lp_assembly *assembly, c
 		return lp_err_set(err, -ENAMETOOLONG, "cover %s", path);
 	memcpy(above, path, (size_t)(star - path));
 	above[star - path] = '\0';
-	if (kernel_lacks(inside->config, assembly, above))
+	/* A kernel that has none for the first one has none: most have not, and to list is dear. */
+	if (snprintf(first, sizeof(first), "%.*s0%s", (int)(strchr(path, '*') - path), path, strchr(path, '*') + 1) < (int)sizeof(first) &&
+	    kernel_lacks(inside->config, assembly, first))
 		return 0;
 	/* The names are those of the kernel too; each is looked for in the container before it is covered. */
 	rc = lp_path_open_in_root(assembly->host_fd, above, O_RDONLY | O_DIRECTORY, 0, &fd, err);

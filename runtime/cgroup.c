@@ -620,6 +620,29 @@ lp_cgroup_stats(int fd, struct lp_cgroup_stats *out, struct lp_err *err)
 }
 
 int
+lp_cgroup_oom_kills(int fd, uint64_t *out, struct lp_err *err)
+{
+	lp_auto_fd int file = -1;
+	char text[512];
+	ssize_t len;
+	int rc = lp_path_open(fd, "memory.events", O_RDONLY, 0, &file, err);
+
+	if (rc == -ENOENT) {
+		lp_err_clear(err);
+		*out = 0;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	len = read(file, text, sizeof(text) - 1);	/* a kernel file: whole in one read */
+	if (len < 0)
+		return lp_err_set(err, -errno, "read memory.events");
+	text[len] = '\0';
+	*out = value_of(text, "oom_kill");
+	return 0;
+}
+
+int
 lp_cgroup_id(int fd, uint64_t *out, struct lp_err *err)
 {
 	struct stat st;

@@ -112,6 +112,9 @@ int lp_cgroup_remove(int parent_fd, const char *name, struct lp_err *err);
 /* Figures; what a missing controller would count is 0. */
 int lp_cgroup_stats(int fd, struct lp_cgroup_stats *out, struct lp_err *err);
 
+/* How often the OOM killer struck in it or below; 0 without the memory controller. */
+int lp_cgroup_oom_kills(int fd, uint64_t *out, struct lp_err *err);
+
 /* The kernel's number for the directory (its inode), part of a container's identity. */
 int lp_cgroup_id(int fd, uint64_t *out, struct lp_err *err);
 

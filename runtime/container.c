@@ -251,7 +251,7 @@ wait_pidfd(int pidfd, struct lp_container_exit *out, struct lp_err *err)
 int
 lp_container_wait(struct lp_container *container, struct lp_container_exit *out, struct lp_err *err)
 {
-	struct lp_cgroup_stats stats;
+	uint64_t kills = 0;
 	int rc;
 
 	if (container->phase.state < LP_CONTAINER_ENDED) {
@@ -260,8 +260,8 @@ lp_container_wait(struct lp_container *container, struct lp_container_exit *out,
 			return lp_err_say(err, rc, "container %s still runs", container->id);
 		if (rc < 0)
 			return rc;
-		if (container->cgroup >= 0 && lp_cgroup_stats(container->cgroup, &stats, NULL) == 0)
-			container->exit.oom_killed = stats.oom_kills > 0;
+		if (container->cgroup >= 0 && lp_cgroup_oom_kills(container->cgroup, &kills, NULL) == 0)
+			container->exit.oom_killed = kills > 0;
 		lp_machine_move(&container->phase, LP_CONTAINER_ENDED);
 	}
 	*out = container->exit;

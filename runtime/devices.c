@@ -120,26 +120,22 @@ load(const struct bpf_insn *insns, size_t count)
 static int
 kept_program(const struct lp_device *devices, size_t count, struct lp_err *err)
 {
-	static struct bpf_insn kept[INSNS_MAX / 8];
-	static size_t kept_count;
-	static int kept_fd = -1;
-	struct bpf_insn insns[INSNS_MAX];
-	int n = lp_devices_program(devices, count, insns, lp_count(insns)), fd;
+	static struct bpf_insn insns[2][INSNS_MAX];	/* on no stack: a start touches only what it fills */
+	static unsigned kept;			/* which of the two is loaded */
+	static int kept_count, kept_fd = -1;
+	struct bpf_insn *now = insns[!kept];
+	int n = lp_devices_program(devices, count, now, INSNS_MAX), fd;
 
 	if (n < 0)
 		return lp_err_set(err, n, "%zu device rules", count);
-	if (kept_fd >= 0 && (size_t)n == kept_count && memcmp(kept, insns, (size_t)n * sizeof(insns[0])) == 0)
+	if (kept_fd >= 0 && n == kept_count && memcmp(now, insns[kept], (size_t)n * sizeof(*now)) == 0)
 		return kept_fd;
-	fd = load(insns, (size_t)n);
+	fd = load(now, (size_t)n);
 	if (fd < 0)
 		return lp_err_set(err, fd, "load the device filter");
-	if ((size_t)n > lp_count(kept)) {	/* unusually many rules: not kept, the next one simply replaces it */
-		n = 0;
-		memset(kept, 0, sizeof(kept));
-	}
 	lp_close(&kept_fd);
-	memcpy(kept, insns, (size_t)n * sizeof(insns[0]));
-	kept_count = (size_t)n;
+	kept = !kept;
+	kept_count = n;
 	kept_fd = fd;
 	return fd;
 }

@@ -23,7 +23,7 @@
 #include "runtime/handoff.h"
 #include "runtime/seccomp.h"
 
-enum { PATH_BYTES = 4096, FIRST_SPARE_FD = 3 };
+enum { PATH_BYTES = 4096, FIRST_SPARE_FD = 3, FIRST_REALTIME = 32 };
 
 /* ---- a clean start ---- */
 
@@ -36,8 +36,9 @@ lp_process_reset(struct lp_err *err)
 	/* Nobody in the container may look into us while we are on our way. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return lp_err_set(err, -errno, "become undumpable");
-	for (int signal = 1; signal < NSIG; signal++)
-		(void)sigaction(signal, &usual, NULL);	/* SIGKILL, SIGSTOP and libc's own refuse, rightly */
+	/* Handlers go at execve; ignored ones would stay. Real-time signals are nobody's to ignore here. */
+	for (int signal = 1; signal < FIRST_REALTIME; signal++)
+		(void)sigaction(signal, &usual, NULL);	/* SIGKILL and SIGSTOP refuse, rightly */
 	(void)sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return lp_err_set(err, -errno, "unblock signals");

@@ -192,10 +192,9 @@ tmpfs_writable(const struct lp_rootfs *rootfs, unsigned top_mode, int place_fd, 
 	rc = lp_mount_new("tmpfs", options, rootfs->tmpfs_bytes ? 2 : 1, 0, &fd, err);
 	if (rc == 0)
 		rc = lp_mount_attach(fd, place_fd, err);
-	if (rc == 0)
-		rc = fresh_directory(fd, "upper", false, top_mode, err);
-	if (rc == 0)
-		rc = fresh_directory(fd, "work", false, 0700, err);
+	/* The umask of the child is 0. */
+	if (rc == 0 && (mkdirat(fd, "upper", top_mode) < 0 || mkdirat(fd, "work", 0700) < 0))
+		rc = lp_err_set(err, -errno, "make upper and work directories");
 	if (rc == 0)
 		*out_fd = lp_take_fd(&fd);
 	return rc;
