@@ -156,12 +156,25 @@ time_of(const struct lp_json *event, const char *first, const char *second)
 	return text && lp_clock_parse(text, &ms) == 0 ? ms : 0;
 }
 
+static int64_t
+version_of(const struct lp_json *event)
+{
+	int64_t version = 0;
+
+	(void)lp_text_i64(lp_object_resource_version(event), 0, INT64_MAX, &version);	/* 0 when it is no number */
+	return version;
+}
+
 static int
 by_time(const void *a, const void *b)
 {
 	int64_t x = time_of(*(const struct lp_json *const *)a, "lastTimestamp", "eventTime");
 	int64_t y = time_of(*(const struct lp_json *const *)b, "lastTimestamp", "eventTime");
 
+	if (x == y) {			/* times are whole seconds: what was written first came first */
+		x = version_of(*(const struct lp_json *const *)a);
+		y = version_of(*(const struct lp_json *const *)b);
+	}
 	return x < y ? -1 : x > y;
 }
 

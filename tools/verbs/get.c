@@ -114,6 +114,7 @@ show_table(struct get *g, const struct lp_kind *kind, const struct lp_json *colu
 		(void)lp_buf_char(&g->out, '\n');
 	g->printed = true;
 	(void)lp_table_print(&table, &g->out);
+	g->table = table;		/* a watch goes on in the same columns */
 	return lp_output_flush(&g->out, &g->ctx->err);
 }
 
