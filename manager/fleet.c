@@ -495,6 +495,14 @@ lp_fleet_send(struct lp_links *links, const char *node, const char *line, size_t
 	return lp_http_write(device->link->call, text.data, text.len) == 0 ? 0 : -EAGAIN;
 }
 
+bool
+lp_fleet_has_link(const struct lp_links *links, const char *node)
+{
+	const struct device *device = links ? device_find(links, node) : NULL;
+
+	return device && device->link && device->link->call;
+}
+
 /* ---- life */
 
 int

@@ -17,6 +17,8 @@ void lp_fleet_free(struct lp_links *links);
 /* Send a line (JSON object, without line feed) down a node's link, now. -ENOTCONN: it has none; -EAGAIN: it reads too slowly. */
 int lp_fleet_send(struct lp_links *links, const char *node, const char *line, size_t len);
 
+bool lp_fleet_has_link(const struct lp_links *links, const char *node);
+
 /* Handlers: GET /fleet/v1/link, POST /fleet/v1/report, POST /fleet/v1/stream/<id>. */
 void lp_fleet_link(struct lp_request *request);
 void lp_fleet_report(struct lp_request *request);

@@ -338,6 +338,7 @@ lp_tunnel_pod(struct lp_request *request, const char **out_container)
 	struct lp_arena *arena = &request->arena;
 	struct lp_cached *pod = lp_cache_find(request->manager->cache, request->kind, request->asked.namespace, request->asked.name);
 	const char *wanted = lp_request_query(request, "container");
+	bool any = lp_text_same(request->asked.subresource, "portforward");	/* a pod's ports are those of all its containers */
 	const struct lp_json *spec, *container;
 	const char *why = NULL;
 
@@ -349,7 +350,7 @@ lp_tunnel_pod(struct lp_request *request, const char **out_container)
 	container = wanted && *wanted ? container_find(spec, wanted) : lp_json_first(lp_json_get(spec, "containers"));
 	if (wanted && *wanted && !container)
 		why = lp_arena_printf(arena, "container %s is not valid for pod %s", wanted, pod->name);
-	else if (!(wanted && *wanted) && lp_json_count(lp_json_get(spec, "containers")) > 1)
+	else if (!any && !(wanted && *wanted) && lp_json_count(lp_json_get(spec, "containers")) > 1)
 		why = lp_arena_printf(arena, "a container name must be specified for pod %s, choose one of: [%s]", pod->name,
 		    container_names(arena, spec));
 	else if (!pod->node)
@@ -373,6 +374,7 @@ lp_tunnel_new(struct lp_manager *manager, struct lp_tunnels **out, struct lp_err
 		return lp_err_set(err, -ENOMEM, "tunnels");
 	tunnels->manager = manager;
 	lp_list_init(&tunnels->list);
+	lp_list_init(&tunnels->sessions);
 	manager->tunnels = *out = tunnels;
 	return 0;
 }
@@ -384,6 +386,7 @@ lp_tunnel_free(struct lp_tunnels *tunnels)
 
 	if (!tunnels)
 		return;
+	lp_tunnel_sessions_end(tunnels);
 	(void)lp_err_say(&err, -ECANCELED, "the manager ends");	/* told */
 	while (!lp_list_empty(&tunnels->list))
 		tunnel_over(lp_of(lp_list_first(&tunnels->list), struct lp_tunnel, link), &err, lp_loop_now(tunnels->manager->loop));

@@ -48,8 +48,12 @@ struct lp_tunnel {
 struct lp_tunnels {
 	struct lp_manager *manager;	/* weak */
 	struct lp_list list;
+	struct lp_list sessions;	/* tunnel_exec.c's */
 	size_t count;
 };
+
+/* tunnel_exec.c: close every upgraded connection. */
+void lp_tunnel_sessions_end(struct lp_tunnels *tunnels);
 
 /*
  * Ask the pod's node for a stream. `options` may be NULL; it must be of the arena. -ENOTCONN the node is not connected, -ENOMEM.

@@ -495,6 +495,12 @@ lp_client_arg(const struct lp_client *client)
 	return client->opts.arg;
 }
 
+struct lp_loop *
+lp_client_loop(const struct lp_client *client)
+{
+	return client->loop;
+}
+
 bool
 lp_client_is_ready(const struct lp_client *client)
 {

@@ -66,6 +66,7 @@ int lp_client_new(struct lp_loop *loop, const struct lp_client_opts *opts, struc
 /* Closes; calls in progress get done(-ECANCELED) from inside, closed() is not called. */
 void lp_client_free(struct lp_client *client);
 void *lp_client_arg(const struct lp_client *client);
+struct lp_loop *lp_client_loop(const struct lp_client *client);
 bool lp_client_is_ready(const struct lp_client *client);
 /* After ready. NULL when plain. */
 struct lp_tls *lp_client_tls(const struct lp_client *client);

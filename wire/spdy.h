@@ -4,7 +4,8 @@
  * Theory  Control frames are 0x8003, type, flags, length; data frames are a stream id, flags, length. Header blocks are one
  *         zlib stream per direction with the SPDY/3 dictionary; ours are always empty, so they are constants.
  *         No SETTINGS and no flow control (kubectl-wire.md section 11.1)
- * Limits  a frame of at most 1 MiB, a header block of 16 KiB when inflated, 1,024 streams at a time
+ * Limits  a control frame of at most 64 KiB, a header block of 16 KiB when inflated; data passes through in pieces. Which
+ *         streams are open is the owner's to know
  */
 #ifndef LP_WIRE_SPDY_H
 #define LP_WIRE_SPDY_H
@@ -25,7 +26,7 @@ struct lp_spdy_headers {
 };
 
 struct lp_spdy_ops {
-	/* A new stream; false resets it. */
+	/* A new stream; false resets it. The headers are gone afterwards. */
 	bool (*opened)(void *arg, uint32_t stream, const struct lp_spdy_headers *headers, bool fin);
 	void (*data)(void *arg, uint32_t stream, const void *data, size_t len, bool fin);
 	void (*reset)(void *arg, uint32_t stream);

@@ -62,14 +62,15 @@ int lp_streams_accept(struct lp_http_call *call, const struct lp_streams_opts *o
 
 /*
  * The client's side: upgrade a fresh connection. The client is used up and freed by the session. path with query;
- * headers may be NULL. failed() instead of open() when the server refuses; then the session is over too.
+ * headers may be NULL. failed() instead of open() when the server refuses (free the session there or later); gone() does not
+ * come then. Failing to start leaves the client to the caller.
  */
 int lp_streams_dial(struct lp_client *client, const char *path, const struct lp_client_header *headers,
     const struct lp_streams_opts *opts, const struct lp_streams_ops *ops,
     void (*failed)(void *arg, int status, const char *body, const struct lp_err *why, int64_t now_ms), void *arg,
     struct lp_streams **out, struct lp_err *err);
 
-/* Close at once; flow_gone() comes for open flows from inside, gone() does not. */
+/* Close at once; flow_gone() comes for open flows from inside, gone() does not. NULL is allowed. */
 void lp_streams_free(struct lp_streams *streams);
 
 /* 0, -EMSGSIZE (the peer reads too slowly: 4 MiB wait), -EPIPE (ended). */
