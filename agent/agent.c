@@ -460,7 +460,7 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 		rc = open_parts(agent, err);
 	if (rc == 0)
 		rc = open_identity(agent, config, err);
-	if (rc == 0)
+	if (rc == 0 && !config->down)
 		rc = load_revision(agent, err);
 	if (rc == 0 && lp_services_load_peers(agent, err) < 0)
 		lp_log(LP_LOG_WARN, "the other nodes' endpoints are unknown until the manager says them", "why=\"%s\"", err->text);

@@ -89,6 +89,7 @@ struct lp_agent_config {
 	const char *node_name;		/* standalone, or NULL: what was joined as */
 	const char *pod_cidr, *service_cidr;	/* standalone; else the revision says */
 	bool standalone, keep_pods;
+	bool down;			/* only to take the pods down: no revision is read */
 };
 
 /* Everything but the link; then lp_agent_start. On failure lp_agent_close gives back what was opened. */

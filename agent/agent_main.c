@@ -198,7 +198,7 @@ remove_everything(const struct lp_instance *instance, struct lp_err *err)
 int
 lp_agent_down(const struct lp_instance_config *config, struct lp_err *err)
 {
-	const struct lp_agent_config how = { .instance = *config, .standalone = true, .node_name = "down" };
+	const struct lp_agent_config how = { .instance = *config, .standalone = true, .node_name = "down", .down = true };
 	struct lp_agent agent = { 0 };
 	struct lp_instance instance;
 	lp_auto_fd int pid_fd = -1;
