@@ -51,6 +51,30 @@ help(void)
 	return 0;
 }
 
+static const struct lp_verb *
+find_any(const char *name)
+{
+	const struct lp_verb *verb = find(roles, name);
+
+	return verb ? verb : find(lp_verbs, name);
+}
+
+/* kubectl takes `--kubeconfig FILE get pods`: options in front of the verb are moved behind it. */
+static void
+verb_first(int argc, char **argv)
+{
+	int at = 1;
+	char *verb;
+
+	while (at < argc && !find_any(argv[at]))
+		at++;
+	if (argv[1][0] != '-' || at == argc)
+		return;
+	verb = argv[at];
+	memmove(&argv[2], &argv[1], (size_t)(at - 1) * sizeof(*argv));
+	argv[1] = verb;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -62,9 +86,8 @@ main(int argc, char **argv)
 		(void)printf("limpet %s\n", LP_VERSION);
 		return 0;
 	}
-	verb = find(roles, argv[1]);
-	if (!verb)
-		verb = find(lp_verbs, argv[1]);
+	verb_first(argc, argv);
+	verb = find_any(argv[1]);
 	if (!verb) {
 		(void)fprintf(stderr, "error: unknown command \"%s\"; `limpet --help` lists them\n", argv[1]);
 		return 2;
