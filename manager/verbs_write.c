@@ -9,6 +9,7 @@
 #include "manager/verbs.h"
 #include "manager/write.h"
 #include "specs/object.h"
+#include "specs/protobuf.h"
 #include "specs/yaml.h"
 
 /* ---- media types */
@@ -22,13 +23,10 @@ type_is(const char *header, const char *type)
 }
 
 static int
-unsupported_type(struct lp_request *request, const char *type, const char *accepted)
+unsupported_type(struct lp_request *request, const char *accepted)
 {
-	const char *more = type_is(type, "application/vnd.kubernetes.protobuf") ?
-	    " (this server does not read protobuf; kubectl create -f and kubectl apply send JSON)" : "";
-
 	lp_request_refuse(request, lp_status_make(&request->arena, 415, NULL, lp_arena_printf(&request->arena,
-	    "the body of the request was in an unknown format - accepted media types include: %s%s", accepted, more)));
+	    "the body of the request was in an unknown format - accepted media types include: %s", accepted)));
 	return -EINVAL;
 }
 
@@ -62,8 +60,10 @@ lp_write_body(struct lp_request *request, struct lp_json **out)
 		rc = lp_json_parse(&request->arena, body->data, body->len, NULL, out, &err);
 	else if (type_is(type, "application/yaml"))
 		rc = read_yaml(request, body, out, &err);
+	else if (type_is(type, "application/vnd.kubernetes.protobuf"))
+		rc = lp_protobuf_decode(&request->arena, body->data, body->len, out, &err);
 	else
-		return unsupported_type(request, type, "application/json, application/yaml");
+		return unsupported_type(request, "application/json, application/yaml, application/vnd.kubernetes.protobuf");
 	if (rc < 0)
 		lp_request_fail(request, rc == -ENOMEM ? 500 : rc == -E2BIG ? 413 : 400, &err);
 	return rc;
@@ -87,8 +87,7 @@ read_patch_type(struct lp_request *request, enum lp_change_patch *out)
 			*out = types[i].patch;
 			return 0;
 		}
-	return unsupported_type(request, type ? type : "",
-	    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json");
+	return unsupported_type(request, "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json");
 }
 
 /* ---- options of every write */

@@ -455,7 +455,8 @@ TEST(what_is_not_there_is_404_and_what_may_not_be_asked_405)
 	CHECK_INT(api_post(&api, PODS "/a", "{}").status, 405);
 	CHECK_INT(api_put(&api, PODS, "{}").status, 405);
 	CHECK_INT(api_get(&api, "/api/v1/namespaces/default/nodes").status, 404);
-	CHECK_INT(api_ask(&api, "admin", "POST", MAPS, "Content-Type: application/vnd.kubernetes.protobuf\r\n", "k8s").status, 415);
+	CHECK_INT(api_ask(&api, "admin", "POST", MAPS, "Content-Type: application/vnd.kubernetes.protobuf\r\n", "k8s").status, 400);
+	CHECK_INT(api_ask(&api, "admin", "POST", MAPS, "Content-Type: text/plain\r\n", "hello").status, 415);
 	CHECK_INT(api_ask(&api, "admin", "POST", MAPS, "Content-Type: application/yaml\r\n", "metadata:\n  name: yam\n").status, 201);
 	api_stop(&api);
 }
