@@ -17,7 +17,7 @@
 
 #define TUNNELS_MAX 4096
 #define COME_MS     10000
-#define EARLY_MAX   (256u << 10)
+#define EARLY_MAX   (2u << 20)	/* the client is paused long before */
 #define FRAME_MAX   (1u << 20)
 
 /* ---- ending */
@@ -304,6 +304,7 @@ lp_fleet_stream(struct lp_request *request)
 	if (lp_http_start(request->call, 200, "application/octet-stream") == 0 && tunnel->early.len)
 		(void)lp_http_write(request->call, tunnel->early.data, tunnel->early.len);	/* a failure ends the call: gone() tells */
 	lp_buf_reset(&tunnel->early);
+	device_room(request, request->now_ms);	/* the client may have been paused until now */
 }
 
 /* ---- who is meant */

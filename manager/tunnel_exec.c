@@ -183,7 +183,7 @@ flow_data(void *arg, struct lp_streams_flow *flow, uint8_t channel, const void *
 		leg->tunnel = NULL;
 		lp_tunnel_drop(tunnel);
 		leg_fail(leg, "the node reads too slowly");
-	} else if (lp_tunnel_queued(tunnel) > LP_TUNNEL_QUEUE / 2 && tunnel->device) {
+	} else if (lp_tunnel_queued(tunnel) > LP_TUNNEL_QUEUE / 2) {
 		lp_streams_pause(flow, true);
 	}
 }
