@@ -9,20 +9,13 @@
 #include "base/text.h"
 #include "manager/discover.h"
 #include "manager/feed.h"
+#include "manager/fleet.h"
 #include "manager/sign.h"
+#include "manager/tunnel.h"
 #include "manager/verbs.h"
 #include "specs/object.h"
 
 enum { ARENA_MAX = 512 << 20, SEGMENTS_MAX = 10 };
-
-/* WAITING for fleet.c and tunnel.c: then their headers are included instead */
-__attribute__((weak)) void lp_fleet_link(struct lp_request *request);
-__attribute__((weak)) void lp_fleet_report(struct lp_request *request);
-__attribute__((weak)) void lp_fleet_stream(struct lp_request *request);
-__attribute__((weak)) void lp_tunnel_log(struct lp_request *request);
-__attribute__((weak)) void lp_tunnel_exec(struct lp_request *request);
-__attribute__((weak)) void lp_tunnel_attach(struct lp_request *request);
-__attribute__((weak)) void lp_tunnel_portforward(struct lp_request *request);
 
 typedef void (*route_fn)(struct lp_request *request);
 
@@ -89,7 +82,7 @@ static const struct verb_route {
 struct target {
 	route_fn fn;
 	enum lp_http_body body;
-	int code;			/* 0, 404, 405, 501 */
+	int code;			/* 0, 404, 405 */
 };
 
 /* ---- paths */
@@ -161,7 +154,7 @@ find_path(struct lp_request *request, const char *path)
 			continue;
 		}
 		request->tail = tail;
-		target = (struct target){ .fn = row->fn, .body = row->body, .code = row->fn ? 0 : 501 };
+		target = (struct target){ .fn = row->fn, .body = row->body };
 		break;
 	}
 	return target;
@@ -257,7 +250,7 @@ find_resource(struct lp_request *request, const struct segments *segments)
 			continue;
 		target.code = 405;
 		if (strcmp(row->verb, asked->verb) == 0)
-			return (struct target){ .fn = row->fn, .body = LP_HTTP_COLLECT, .code = row->fn ? 0 : 501 };
+			return (struct target){ .fn = row->fn, .body = LP_HTTP_COLLECT };
 	}
 	return target;
 }
@@ -400,10 +393,8 @@ refuse_code(struct lp_request *request, int code)
 	static const char *const words[] = {
 		"the server could not find the requested resource",
 		"the server does not allow this method on the requested resource",
-		"this server was built without that function",
 	};
-	size_t which = code == 404 ? 0 : code == 405 ? 1 : 2;
-	struct lp_json *status = lp_status_make(&request->arena, code, NULL, words[which]);
+	struct lp_json *status = lp_status_make(&request->arena, code, NULL, words[code == 404 ? 0 : 1]);
 
 	if (status)
 		lp_json_set_object(&request->arena, status, "details");

@@ -169,7 +169,7 @@ TEST(damaged_documents_are_refused)
 	CHECK_OK(lp_text_unhex(configmap, bytes, len), NULL);
 	for (size_t cut = 0; cut < 21; cut++)
 		CHECK(lp_protobuf_decode(&arena, bytes, cut, &json, &err) < 0);
-	bytes[0x1c] = 0x7f;		/* a name longer than its message */
+	bytes[0x1a] = 0x7f;		/* a name longer than its message */
 	CHECK_ERR(lp_protobuf_decode(&arena, bytes, len, &json, &err), -EINVAL);
 	CHECK_ERR(lp_protobuf_decode(&arena, "{\"a\":1}", 7, &json, &err), -EINVAL);
 }
