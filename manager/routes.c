@@ -13,7 +13,6 @@
 #include "manager/sign.h"
 #include "manager/tunnel.h"
 #include "manager/verbs.h"
-#include "specs/object.h"
 
 enum { ARENA_MAX = 512 << 20, SEGMENTS_MAX = 10 };
 
