@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -321,7 +322,6 @@ static int
 open_directories(struct lp_agent *agent, struct lp_err *err)
 {
 	const struct lp_instance *instance = &agent->instance;
-	char system_cgroup[64];
 	int rc = lp_path_root(instance->data_dir, true, &agent->data_fd, err), fd = -1;
 
 	if (rc == 0)
@@ -343,8 +343,10 @@ open_directories(struct lp_agent *agent, struct lp_err *err)
 		agent->cgroup_fd = -1;
 		return 0;
 	}
-	(void)snprintf(system_cgroup, sizeof(system_cgroup), "%s/system", instance->id);
-	rc = lp_cgroup_make(agent->cgroup_fd, system_cgroup, &fd, NULL, err);
+	rc = lp_cgroup_make(agent->cgroup_fd, instance->id, &fd, NULL, err);
+	/* Keepers live in it, so it may give no controllers to children (the kernel's "no internal processes"): a bare mkdir. */
+	if (rc == 0 && mkdirat(fd, "system", 0755) < 0 && errno != EEXIST)
+		rc = lp_err_set(err, -errno, "create cgroup %s/system", instance->id);
 	lp_close(&fd);
 	return rc;
 }
