@@ -10,7 +10,7 @@ int lp_apply_run(int argc, char **argv);
 int lp_create_run(int argc, char **argv);
 int lp_delete_run(int argc, char **argv);
 int lp_logs_run(int argc, char **argv);
-int lp_exec_run(int argc, char **argv);
+int lp_command_exec(int argc, char **argv);
 int lp_run_run(int argc, char **argv);
 int lp_expose_run(int argc, char **argv);
 int lp_label_run(int argc, char **argv);

@@ -11,7 +11,7 @@ const struct lp_verb lp_verbs[] = {
 	{ "create",        "make objects from files",                            lp_create_run },
 	{ "delete",        "delete objects",                                     lp_delete_run },
 	{ "logs",          "what a container printed",                           lp_logs_run },
-	{ "exec",          "run a command in a container",                       lp_exec_run },
+	{ "exec",          "run a command in a container",                       lp_command_exec },
 	{ "run",           "run an image in a pod",                              lp_run_run },
 	{ "expose",        "make a service for a pod or another service",        lp_expose_run },
 	{ "label",         "set and remove labels",                              lp_label_run },

@@ -1,5 +1,5 @@
 /*
- * tools/verbs/exec.c - `exec`: a command in a running container, with or without a terminal.
+ * tools/verbs/command.c - `exec`: a command in a running container, with or without a terminal.
  *
  * Ends    with the command's own exit status
  * Terminal raw while the command has it; put back on every way out, signals included
@@ -381,7 +381,7 @@ exec(struct lp_context *ctx)
 }
 
 int
-lp_exec_run(int argc, char **argv)
+lp_command_exec(int argc, char **argv)
 {
 	return lp_context_main(&help, opts, argc, argv, exec);
 }
