@@ -117,6 +117,8 @@ int lp_agent_down(const struct lp_instance_config *config, struct lp_err *err);
 void lp_agent_network_changed(struct lp_agent *agent);
 /* Something the manager should know changed. */
 void lp_agent_report_changed(struct lp_agent *agent);
+/* Forget what the manager took: everything is reported once more. */
+void lp_agent_report_again(struct lp_agent *agent);
 
 /* An event of a pod ("Normal"/"Warning", reason, words). */
 void lp_agent_event(struct lp_agent *agent, const struct lp_pod *pod, const char *type, const char *reason, const char *fmt, ...)

@@ -304,6 +304,28 @@ lp_agent_report_changed(struct lp_agent *agent)
 	lp_loop_defer(agent->loop, &agent->report_defer, report_due);
 }
 
+void
+lp_agent_report_again(struct lp_agent *agent)
+{
+	struct lp_tell *tell = agent->tell;
+	size_t pos = 0;
+	void *value;
+
+	if (!tell)
+		return;
+	/* A report that is under way counts for nothing either: what it said may be what the manager has just thrown away. */
+	tell->node_digest[0] = tell->node_sending[0] = '\0';
+	tell->revision_digest[0] = tell->revision_sending[0] = '\0';
+	while (lp_map_next(&agent->pods, &pos, NULL, &value)) {
+		struct lp_pod *pod = value;
+
+		pod->reported[0] = '\0';
+		if (strcmp(pod->sending, "gone") != 0)
+			pod->sending[0] = '\0';
+	}
+	lp_agent_report_changed(agent);
+}
+
 int
 lp_tell_new(struct lp_agent *agent, struct lp_tell **out, struct lp_err *err)
 {

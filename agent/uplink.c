@@ -169,6 +169,8 @@ take_line(struct lp_uplink *uplink, const char *text, size_t len, int64_t now_ms
 		lp_console_open(uplink->agent->console, line, now_ms);
 	} else if (lp_text_same(type, "time")) {
 		take_time(line);
+	} else if (lp_text_same(type, "report")) {
+		lp_agent_report_again(uplink->agent);
 	} else if (lp_text_same(type, "goodbye")) {
 		uplink->hint_ms = lp_json_int(line, "retryAfterMs", 1000);
 	}
@@ -210,7 +212,7 @@ link_head(struct lp_client_call *call, int status, const struct lp_http_headers 
 	lp_retry_up(&uplink->retry, now_ms);
 	lp_err_clear(&uplink->last);
 	lp_log(LP_LOG_INFO, "link to the manager is up", "url=%s node=%s", uplink->agent->identity.url, uplink->agent->name);
-	lp_agent_report_changed(uplink->agent);
+	lp_agent_report_again(uplink->agent);
 }
 
 static void

@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "manager/sign.h"
 #include "manager/view.h"
+#include "specs/object.h"
 
 #define DEBOUNCE_MS 200
 #define LOOKS       32			/* devices in one turn */
@@ -164,6 +165,20 @@ mark_namespace(struct lp_links *links, const char *namespace)
 	}
 }
 
+/*
+ * A node that was called Unknown although its link is up (this process slept, or a report was lost) is asked to say
+ * everything again; one whose link is down does so when it comes back.
+ */
+static void
+ask_for_report(struct lp_links *links, const struct lp_cache_event *event)
+{
+	static const char line[] = "{\"type\":\"report\"}";
+	const struct lp_json *node = event->new ? lp_cached_json(event->new) : NULL;
+
+	if (lp_text_same(lp_json_str(lp_object_condition(node, "Ready"), "status"), "Unknown"))
+		(void)lp_fleet_send(links, event->new->name, line, sizeof(line) - 1);	/* no link: it will come with one */
+}
+
 static void
 object_changed(struct lp_cache_observer *observer, const struct lp_cache_event *event)
 {
@@ -184,6 +199,7 @@ object_changed(struct lp_cache_observer *observer, const struct lp_cache_event *
 	} else if (object->kind == links->node) {
 		device_mark(links, device_find(links, object->name), true);
 		mark_all(links, false);
+		ask_for_report(links, event);
 	}
 }
 
