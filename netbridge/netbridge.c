@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "netbridge/addr.h"
+#include "netbridge/flows.h"
 #include "netbridge/lease.h"
 #include "netbridge/link.h"
 #include "netbridge/nft.h"
@@ -527,7 +528,7 @@ lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *i
 {
 	struct lp_arena *memory = &net->plans[!net->current];
 	struct lp_service_plan plan;
-	bool there = true;
+	bool there = true, flows;
 	int rc = follow_port_mode(net, err);
 
 	if (rc < 0)
@@ -545,13 +546,14 @@ lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *i
 	rc = replace_table(net, &plan, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "services");
+	flows = !net->have_plan || lp_flows_matter(&net->plan) || lp_flows_matter(&plan);
 	net->plan = plan;
 	net->current = !net->current;
 	net->have_plan = true;
 	net->fresh = false;
 	lp_arena_fini(&net->plans[!net->current]);
 	lp_arena_init(&net->plans[!net->current], PLAN_MAX);
-	return 0;
+	return flows ? lp_flows_forget(net->config.cluster.addr, net->config.cluster.prefix, &net->plan, NULL, err) : 0;
 }
 
 size_t

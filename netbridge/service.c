@@ -74,7 +74,7 @@ add_target(struct building *b, const struct lp_service_port *row, bool local_onl
 		if (i == 0 || compare_slots(&slots[i], &slots[kept - 1]) != 0)
 			slots[kept++] = slots[i];
 	}
-	*target = (struct lp_service_target){ .name = lp_arena_str(b->arena, row->name), .slots = slots, .slot_count = kept, .inside = inside,
+	*target = (struct lp_service_target){ .name = lp_arena_str(b->arena, row->name), .protocol = row->protocol, .slots = slots, .slot_count = kept, .inside = inside,
 		.loopback = loopback };
 	target->mode = kept == 0 ? LP_SERVICE_DROP : LP_SERVICE_RANDOM;
 	if (kept > 1 && row->affinity) {

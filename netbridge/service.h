@@ -74,6 +74,7 @@ struct lp_service_slot {
 /* What a service's chain does with a new connection. */
 struct lp_service_target {
 	const char *name;
+	uint8_t protocol;
 	enum lp_service_mode mode;
 	struct lp_service_slot *slots;	/* at least one unless DROP */
 	size_t slot_count;

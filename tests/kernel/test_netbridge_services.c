@@ -206,6 +206,42 @@ TEST(udp_services_and_host_ports_answer_from_the_address_that_was_asked)
 	lp_lan_stop(&node);
 }
 
+TEST(a_udp_client_that_keeps_its_socket_reaches_the_pod_that_replaced_its_own)
+{
+	struct sockaddr_in to = lp_lan_name(LP_LAN_SERVICE, 5353);
+	struct lp_service_backend backend = { .port = 5353, .local = true };
+	struct lp_service_port port = {
+		.name = "default/dns", .protocol = IPPROTO_UDP, .port = 5353, .cluster_addr = LP_LAN_SERVICE, .backends = &backend, .backend_count = 1,
+	};
+	struct lp_lan node;
+	struct lp_err err;
+	int servers[2], client, other;
+	uint32_t addrs[2];
+	char byte;
+
+	lp_lan_start(&node);
+	for (int i = 0; i < 2; i++)
+		servers[i] = lp_lan_listen(lp_lan_pod(&node, i ? "b" : "a", &addrs[i]), SOCK_DGRAM, 5353);
+	CHECK_OK(lp_netbridge_socket(node.home, AF_INET, SOCK_DGRAM, 0, &client, &err), &err);
+	CHECK_OK(lp_netbridge_socket(node.home, AF_INET, SOCK_DGRAM, 0, &other, &err), &err);
+	CHECK(connect(client, (struct sockaddr *)&to, sizeof(to)) == 0);
+	to = lp_lan_name(0x0a2a0002, 5353);
+	CHECK(connect(other, (struct sockaddr *)&to, sizeof(to)) == 0);		/* not by the service: nobody's business */
+	for (int i = 0; i < 2; i++) {
+		backend.addr = addrs[i];
+		lp_lan_serve(&node, &port, 1);
+		for (int n = 0; n < 3; n++) {
+			CHECK_INT(send(client, "q", 1, 0), 1);
+			CHECK(lp_lan_ready(servers[i], POLLIN, 2000));
+			CHECK_INT(recv(servers[i], &byte, 1, 0), 1);
+		}
+		CHECK_INT(send(other, "x", 1, 0), 1);
+		CHECK(lp_lan_ready(servers[0], POLLIN, 2000));
+		CHECK_INT(recv(servers[0], &byte, 1, 0), 1);
+	}
+	lp_lan_stop(&node);
+}
+
 TEST(traffic_policy_local_serves_outsiders_only_by_local_pods_and_keeps_their_address)
 {
 	struct lp_lan node;
