@@ -19,6 +19,9 @@ int lp_fleet_send(struct lp_links *links, const char *node, const char *line, si
 
 bool lp_fleet_has_link(const struct lp_links *links, const char *node);
 
+/* Pure: what a node's report asks to be written; it may speak of itself and of its own pods only, the rest is passed over. */
+void lp_fleet_take_report(const struct lp_cache *cache, const char *node, const struct lp_json *body, struct lp_writes *writes);
+
 /* Handlers: GET /fleet/v1/link, POST /fleet/v1/report, POST /fleet/v1/stream/<id>. */
 void lp_fleet_link(struct lp_request *request);
 void lp_fleet_report(struct lp_request *request);

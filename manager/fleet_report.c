@@ -27,8 +27,8 @@ static const char *const own_labels[] = {
 };
 
 struct report {
-	struct lp_request *request;
-	struct lp_writes writes;
+	const struct lp_cache *cache;
+	struct lp_writes *writes;
 	struct lp_cached *node;
 };
 
@@ -45,7 +45,7 @@ label_is_own(const char *key)
 static void
 take_labels(struct report *report, const struct lp_json *labels)
 {
-	struct lp_arena *arena = &report->request->arena;
+	struct lp_arena *arena = report->writes->arena;
 	const struct lp_json *node = lp_cached_json(report->node);
 	struct lp_json *patch = lp_json_new(arena, LP_JSON_OBJECT);
 	struct lp_json *wanted = lp_json_set_object(arena, lp_json_set_object(arena, patch, "metadata"), "labels");
@@ -57,13 +57,13 @@ take_labels(struct report *report, const struct lp_json *labels)
 			lp_json_set_str(arena, wanted, label->key, value);
 	}
 	if (lp_json_count(wanted))
-		lp_writes_merge(&report->writes, report->node->kind, "", report->node->name, report->node->uid, patch, false);
+		lp_writes_merge(report->writes, report->node->kind, "", report->node->name, report->node->uid, patch, false);
 }
 
 static void
 take_node(struct report *report, const struct lp_json *node)
 {
-	struct lp_arena *arena = &report->request->arena;
+	struct lp_arena *arena = report->writes->arena;
 	const struct lp_json *status = lp_json_get(node, "status");
 	struct lp_json *object;
 
@@ -72,7 +72,7 @@ take_node(struct report *report, const struct lp_json *node)
 		return;
 	object = lp_object_new(arena, report->node->kind, "", report->node->name);
 	lp_json_set(arena, object, "status", lp_json_copy(arena, status));
-	lp_writes_status(&report->writes, report->node->kind, object);
+	lp_writes_status(report->writes, report->node->kind, object);
 }
 
 /* The pod that a report's entry speaks of; NULL when there is none, or it is not this node's. */
@@ -84,14 +84,14 @@ find_pod(struct report *report, const struct lp_json *entry)
 
 	if (!namespace || !name || !uid)
 		return NULL;
-	pod = lp_cache_find(report->request->manager->cache, lp_kind_find("v1", "Pod"), namespace, name);
-	return pod && strcmp(pod->uid, uid) == 0 && lp_text_same(pod->node, report->request->user.node) ? pod : NULL;
+	pod = lp_cache_find(report->cache, lp_kind_find("v1", "Pod"), namespace, name);
+	return pod && strcmp(pod->uid, uid) == 0 && lp_text_same(pod->node, report->node->name) ? pod : NULL;
 }
 
 static void
 take_pod(struct report *report, const struct lp_json *entry)
 {
-	struct lp_arena *arena = &report->request->arena;
+	struct lp_arena *arena = report->writes->arena;
 	struct lp_cached *pod = find_pod(report, entry);
 	const struct lp_json *status = lp_json_get(entry, "status");
 	struct lp_json *object;
@@ -101,7 +101,7 @@ take_pod(struct report *report, const struct lp_json *entry)
 	object = lp_object_new(arena, pod->kind, pod->namespace, pod->name);
 	lp_json_set_str(arena, lp_json_get(object, "metadata"), "uid", pod->uid);
 	lp_json_set(arena, object, "status", lp_json_copy(arena, status));
-	lp_writes_status(&report->writes, pod->kind, object);
+	lp_writes_status(report->writes, pod->kind, object);
 }
 
 static void
@@ -110,7 +110,7 @@ take_gone(struct report *report, const struct lp_json *entry)
 	struct lp_cached *pod = find_pod(report, entry);
 
 	if (pod && pod->deleting)
-		lp_writes_delete(&report->writes, pod, 0);
+		lp_writes_delete(report->writes, pod, 0);
 }
 
 static void
@@ -122,8 +122,8 @@ take_event(struct report *report, const struct lp_json *entry)
 
 	if (!object || !reason || strlen(reason) > 128 || !(lp_text_same(type, "Normal") || lp_text_same(type, "Warning")))
 		return;
-	lp_writes_event(&report->writes, object, "limpet", type, reason, message ? message : "");
-	report->writes.last->host = report->node->name;
+	lp_writes_event(report->writes, object, "limpet", type, reason, message ? message : "");
+	report->writes->last->host = report->node->name;
 }
 
 static void
@@ -140,21 +140,14 @@ stored(void *arg, size_t failed, const struct lp_err *err, int64_t now_ms)
 }
 
 void
-lp_fleet_report(struct lp_request *request)
+lp_fleet_take_report(const struct lp_cache *cache, const char *node, const struct lp_json *body, struct lp_writes *writes)
 {
-	struct report report = { .request = request };
-	struct lp_json *body = NULL;
+	struct report report = { .cache = cache, .writes = writes };
 	size_t events = 0;
-	struct lp_err err = { 0 };
 
-	if (lp_sign_check_node(request->manager, request->call->peer, &err) < 0) {
-		lp_request_fail(request, 403, &err);
+	report.node = lp_cache_find(cache, lp_kind_find("v1", "Node"), NULL, node);
+	if (!report.node)
 		return;
-	}
-	if (lp_write_body(request, &body) < 0)
-		return;
-	report.node = lp_cache_find(request->manager->cache, lp_kind_find("v1", "Node"), NULL, request->user.node);
-	lp_writes_init(&report.writes, &request->arena);
 	if (lp_json_get(body, "node"))
 		take_node(&report, lp_json_get(body, "node"));
 	lp_json_each(entry, lp_json_get(body, "pods"))
@@ -165,12 +158,29 @@ lp_fleet_report(struct lp_request *request)
 		if (events++ < EVENTS_MAX)
 			take_event(&report, entry);
 	}
+}
+
+void
+lp_fleet_report(struct lp_request *request)
+{
+	struct lp_json *body = NULL;
+	struct lp_writes writes;
+	struct lp_err err = { 0 };
+
+	if (lp_sign_check_node(request->manager, request->call->peer, &err) < 0) {
+		lp_request_fail(request, 403, &err);
+		return;
+	}
+	if (lp_write_body(request, &body) < 0)
+		return;
+	lp_writes_init(&writes, &request->arena);
+	lp_fleet_take_report(request->manager->cache, request->user.node, body, &writes);
 	if (request->arena.failed) {
 		lp_request_refuse(request, NULL);
 		return;
 	}
 	lp_request_hold(request);
-	if (lp_writes_submit(request->manager, &report.writes, stored, request, &err) < 0) {
+	if (lp_writes_submit(request->manager, &writes, stored, request, &err) < 0) {
 		lp_request_fail(request, 503, &err);
 		lp_request_release(request);
 	}
