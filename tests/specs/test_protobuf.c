@@ -81,7 +81,8 @@ put_message(struct lp_buf *out, unsigned field, struct lp_buf *inner)
 static int
 decode_object(const char *kind, struct lp_buf *object, struct lp_json **out, struct lp_err *err)
 {
-	static struct lp_buf all, type;
+	lp_auto_buf struct lp_buf all;
+	lp_auto_buf struct lp_buf type;
 
 	lp_buf_init(&all, 1 << 20);
 	lp_buf_init(&type, 1 << 20);
@@ -113,8 +114,11 @@ TEST(what_kubectl_sends_for_a_service_is_read)
 
 TEST(inlined_messages_quantities_and_pointers_take_their_json_forms)
 {
-	struct lp_buf pod = { .max = 1 << 20 }, spec = { .max = 1 << 20 }, one = { .max = 1 << 20 }, two = { .max = 1 << 20 },
-	    three = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf pod = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf spec = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf one = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf two = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf three = { .max = 1 << 20 };
 	struct lp_json *json;
 	struct lp_err err;
 
@@ -145,7 +149,7 @@ TEST(inlined_messages_quantities_and_pointers_take_their_json_forms)
 
 TEST(unknown_numbers_are_skipped_and_unknown_kinds_named)
 {
-	struct lp_buf object = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf object = { .max = 1 << 20 };
 	struct lp_json *json;
 	struct lp_err err;
 
@@ -176,7 +180,8 @@ TEST(damaged_documents_are_refused)
 
 TEST(a_text_that_json_cannot_hold_is_refused)
 {
-	struct lp_buf object = { .max = 1 << 20 }, meta = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf object = { .max = 1 << 20 };
+	lp_auto_buf struct lp_buf meta = { .max = 1 << 20 };
 	struct lp_json *json;
 	struct lp_err err;
 
