@@ -44,20 +44,7 @@ struct lp_inside {
 	int sock;			/* the child's end */
 };
 
-/* Everything that the child of lp_container_exec uses. */
-struct lp_inside_exec {
-	const struct lp_process_config *config;
-	int join[LP_NS_COUNT];
-	const struct lp_idmap *uids, *gids;	/* of the user namespace entered */
-	size_t uid_count, gid_count;
-	int null_fd;
-	const void *seccomp;
-	size_t seccomp_bytes;
-	int sock;
-};
-
 void lp_inside_main(struct lp_inside *inside) __attribute__((noreturn));
-void lp_join_main(struct lp_inside_exec *inside) __attribute__((noreturn));
 
 /* Send one message, with a descriptor when fd >= 0. */
 int lp_handoff_send(int sock, enum lp_handoff_kind kind, const struct lp_err *words, int fd, struct lp_err *err);

@@ -1,17 +1,45 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "runtime/container.h"
+#include "runtime/devices.h"
 #include "runtime/handoff.h"
+#include "runtime/launch.h"
 #include "runtime/mount.h"
 #include "runtime/process.h"
+#include "runtime/seccomp.h"
 #include "runtime/terminal.h"
+
+/*
+ * One more process inside a running container: the owner's side below, its child first. What to enter is read from the kernel,
+ * not remembered: an adopted container is as good as one of our own.
+ */
+
+enum { WAITID_PIDFD = 3, MAP_BYTES = 4096 };
+
+/* What the owner prepares and the child uses. */
+struct joiner {
+	const struct lp_process_config *config;
+	int join[LP_NS_COUNT];		/* -1: already there */
+	struct lp_idmap uids[LP_IDMAP_MAX], gids[LP_IDMAP_MAX];	/* of the user namespace entered */
+	size_t uid_count, gid_count;
+	int null_fd;
+	const void *seccomp;
+	size_t seccomp_bytes;
+	int sock;
+};
+
+/* ---- the child ---- */
 
 /*
  * The child of lp_container_exec. It is undumpable before anything of the container can see it, enters the mount namespace
@@ -19,7 +47,7 @@
  */
 
 static int
-enter(const struct lp_inside_exec *inside, struct lp_err *err)
+enter(const struct joiner *inside, struct lp_err *err)
 {
 	/* The pid namespace was entered by the parent, for us. Mounts last: from then on every path is the container's. */
 	static const enum lp_ns order[] = { LP_NS_NET, LP_NS_IPC, LP_NS_UTS, LP_NS_CGROUP, LP_NS_MOUNT };
@@ -34,7 +62,7 @@ enter(const struct lp_inside_exec *inside, struct lp_err *err)
 }
 
 static int
-open_terminal(const struct lp_inside_exec *inside, struct lp_process_start *start, struct lp_err *err)
+open_terminal(const struct joiner *inside, struct lp_process_start *start, struct lp_err *err)
 {
 	lp_auto_fd int root = -1, pts = -1, master = -1;
 	int rc;
@@ -53,7 +81,7 @@ open_terminal(const struct lp_inside_exec *inside, struct lp_process_start *star
 }
 
 static int
-run(struct lp_inside_exec *inside, struct lp_process_start *start, struct lp_err *err)
+run(struct joiner *inside, struct lp_process_start *start, struct lp_err *err)
 {
 	int proc_fd;
 	int rc = lp_process_reset(err);
@@ -73,8 +101,8 @@ run(struct lp_inside_exec *inside, struct lp_process_start *start, struct lp_err
 	return rc < 0 ? rc : lp_process_exec(start->config, err);
 }
 
-void
-lp_join_main(struct lp_inside_exec *inside)
+static void __attribute__((noreturn))
+join_main(struct joiner *inside)
 {
 	struct lp_process_start start = {
 		.config = inside->config,
@@ -92,4 +120,183 @@ lp_join_main(struct lp_inside_exec *inside)
 	(void)run(inside, &start, &err);	/* returns only to say why */
 	(void)lp_handoff_send(inside->sock, LP_HANDOFF_FAILED, &err, -1, NULL);	/* the owner is gone: nobody to tell */
 	_exit(127);
+}
+
+/* ---- the owner ---- */
+
+void
+lp_process_init(struct lp_process *process)
+{
+	process->pid = -1;
+	process->pidfd = process->terminal = -1;
+}
+
+void
+lp_process_fini(struct lp_process *process)
+{
+	lp_close(&process->pidfd);
+	lp_close(&process->terminal);
+}
+
+int
+lp_process_wait(struct lp_process *process, struct lp_container_exit *out, struct lp_err *err)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid((idtype_t)WAITID_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOHANG) < 0) {
+		if (errno != EINTR)
+			return lp_err_set(err, -errno, "wait for a process");
+	}
+	if (info.si_pid == 0)
+		return lp_err_say(err, -EAGAIN, "the process still runs");
+	out->oom_killed = false;
+	out->signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+	out->code = info.si_code == CLD_EXITED ? info.si_status & 0xff : 128 + info.si_status;
+	return 0;
+}
+
+/* ---- what to enter ---- */
+
+/* Two descriptors of the same namespace? */
+static bool
+same(int a, int b)
+{
+	struct stat st_a, st_b;
+
+	return fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 && st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
+}
+
+/* The container's namespaces that are not ours; the others stay -1. */
+static int
+foreign_namespaces(int proc_fd, int pidfd, struct lp_ns_set *out, int *out_own_pid, struct lp_err *err)
+{
+	int rc = lp_ns_open(pidfd, (1u << LP_NS_COUNT) - 1, out, err);
+
+	for (int i = 0; rc == 0 && i < LP_NS_COUNT; i++) {
+		lp_auto_fd int own = -1;
+		char path[48];
+
+		(void)snprintf(path, sizeof(path), "self/ns/%s", lp_ns_name((enum lp_ns)i));
+		own = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
+		if (own < 0)
+			return lp_err_set(err, -errno, "open our %s namespace", lp_ns_name((enum lp_ns)i));
+		if (same(own, out->fds[i]))
+			lp_close(&out->fds[i]);
+		else if (i == LP_NS_PID)
+			*out_own_pid = lp_take_fd(&own);
+	}
+	return rc;
+}
+
+static int
+read_map(int proc_fd, pid_t pid, const char *file, struct lp_idmap *map, size_t *out_count, struct lp_err *err)
+{
+	lp_auto_buf struct lp_buf text;
+	char path[48];
+	size_t count = 0;
+	int rc;
+
+	lp_buf_init(&text, MAP_BYTES);
+	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+	rc = lp_path_read(proc_fd, path, &text, err);
+	for (const char *line = lp_buf_text(&text); rc == 0 && *line; line += strcspn(line, "\n") + 1) {
+		struct lp_idmap *row = &map[count];
+
+		if (count == LP_IDMAP_MAX)
+			return lp_err_say(err, -E2BIG, "%s has more than %d lines", file, LP_IDMAP_MAX);
+		if (sscanf(line, "%" SCNu32 " %" SCNu32 " %" SCNu32, &row->inside, &row->outside, &row->count) != 3)
+			return lp_err_say(err, -EBADMSG, "%s is not of the known form", file);
+		count++;
+		if (!strchr(line, '\n'))
+			break;
+	}
+	*out_count = count;
+	return rc;
+}
+
+/* ---- cloning ---- */
+
+static int
+clone_join(struct joiner *inside, int own_pid_ns, int cgroup_fd, struct lp_launch *launch, struct lp_err *err)
+{
+	int pair[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return lp_err_set(err, -errno, "socket pair");
+	launch->sock = pair[0];
+	inside->sock = pair[1];
+	if (inside->join[LP_NS_PID] >= 0 && setns(inside->join[LP_NS_PID], CLONE_NEWPID) < 0) {
+		rc = lp_err_set(err, -errno, "enter the pid namespace");
+	} else {
+		rc = lp_launch_clone(0, cgroup_fd, &launch->pid, &launch->pidfd, err);
+		if (rc == 0 && launch->pid == 0) {
+			(void)close(launch->sock);	/* the parent's end */
+			join_main(inside);
+		}
+		if (own_pid_ns >= 0 && setns(own_pid_ns, CLONE_NEWPID) < 0)
+			rc = lp_err_set(err, -errno, "leave the pid namespace");
+	}
+	lp_close(&inside->sock);
+	return rc;
+}
+
+static int
+open_null(int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int dev = -1;
+	int rc = lp_path_root("/dev", false, &dev, err);
+
+	return rc < 0 ? rc : lp_devices_null(dev, out_fd, err);
+}
+
+static int
+prepare(const struct lp_container *container, int proc_fd, struct joiner *inside, struct lp_err *err)
+{
+	int rc = lp_seccomp_program(inside->config, &inside->seccomp, &inside->seccomp_bytes, err);
+
+	if (rc == 0)
+		rc = open_null(&inside->null_fd, err);
+	if (rc < 0 || inside->join[LP_NS_USER] < 0)
+		return rc;
+	rc = read_map(proc_fd, container->launch.pid, "uid_map", inside->uids, &inside->uid_count, err);
+	if (rc == 0)
+		rc = read_map(proc_fd, container->launch.pid, "gid_map", inside->gids, &inside->gid_count, err);
+	return rc;
+}
+
+int
+lp_container_exec(struct lp_container *container, const struct lp_process_config *config, struct lp_process *out, struct lp_err *err)
+{
+	struct joiner inside = { .config = config, .null_fd = -1, .sock = -1 };
+	lp_auto_fd int own_pid_ns = -1;
+	int proc_fd = -1;
+	struct lp_launch launch;
+	struct lp_ns_set set;
+	int rc;
+
+	if (!config->args || !config->args[0])
+		return lp_err_say(err, -EINVAL, "no command to run");
+	if (container->phase.state != LP_CONTAINER_RUNNING)
+		return lp_err_say(err, -ESRCH, "container %s is %s, not running", container->id, lp_machine_name(&container->phase));
+	lp_launch_init(&launch);
+	lp_ns_set_init(&set);
+	rc = lp_mount_proc(&proc_fd, err);
+	if (rc == 0)
+		rc = foreign_namespaces(proc_fd, container->launch.pidfd, &set, &own_pid_ns, err);
+	memcpy(inside.join, set.fds, sizeof(inside.join));
+	if (rc == 0)
+		rc = prepare(container, proc_fd, &inside, err);
+	if (rc == 0)
+		rc = clone_join(&inside, own_pid_ns, container->cgroup, &launch, err);
+	if (rc == 0)
+		rc = lp_launch_listen(&launch, false, err);
+	if (rc == 0) {
+		out->pid = launch.pid;
+		out->pidfd = lp_take_fd(&launch.pidfd);
+		out->terminal = lp_take_fd(&launch.terminal);
+	}
+	lp_close(&inside.null_fd);
+	lp_ns_set_fini(&set);
+	lp_launch_fini(&launch);
+	return rc;
 }
