@@ -113,6 +113,21 @@ keep_cgroup(struct lp_container *container, int parent_fd, const char *name, str
 }
 
 static int
+filter_devices(struct lp_container *container, const struct lp_container_config *config, struct lp_err *err)
+{
+	struct lp_err words = { 0 };
+	int rc = lp_devices_filter(container->cgroup, config->devices, config->device_count, &words);
+
+	if (rc == -EOPNOTSUPP && !config->strict) {
+		(void)lp_buf_str(&container->launch.notes, words.text);	/* words; cut when full */
+		return 0;
+	}
+	if (rc < 0 && err)
+		*err = words;
+	return rc;
+}
+
+static int
 make_cgroup(struct lp_container *container, const struct lp_container_config *config, struct lp_err *err)
 {
 	int rc;
@@ -124,12 +139,12 @@ make_cgroup(struct lp_container *container, const struct lp_container_config *co
 		rc = lp_cgroup_fresh(container->cgroup_parent, container->cgroup_name, &container->cgroup, err);
 	if (rc == 0)
 		rc = lp_cgroup_limit(container->cgroup, &config->limits, &container->missing, err);
-	if (rc == 0 && container->missing && config->strict)
+	if (rc < 0)
+		return rc;
+	if (container->missing && config->strict)
 		return lp_err_say(err, -EOPNOTSUPP, "limits cannot be set: this node has no %s controller",
 		    lp_cgroup_controller_name((enum lp_cgroup_controller)__builtin_ctz(container->missing)));
-	if (rc == 0)
-		rc = lp_devices_filter(container->cgroup, config->devices, config->device_count, err);
-	return rc;
+	return filter_devices(container, config, err);
 }
 
 static void

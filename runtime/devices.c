@@ -131,6 +131,9 @@ kept_program(const struct lp_device *devices, size_t count, struct lp_err *err)
 	if (kept_fd >= 0 && n == kept_count && memcmp(now, insns[kept], (size_t)n * sizeof(*now)) == 0)
 		return kept_fd;
 	fd = load(now, (size_t)n);
+	/* EINVAL for a program that every kernel with the feature takes: the type is unknown. */
+	if (fd == -ENOSYS || fd == -EINVAL)
+		return lp_err_say(err, -EOPNOTSUPP, "no device filter: the kernel lacks CONFIG_CGROUP_BPF");
 	if (fd < 0)
 		return lp_err_set(err, fd, "load the device filter");
 	lp_close(&kept_fd);

@@ -14,7 +14,10 @@
 #include "base/err.h"
 #include "runtime/runtime.h"
 
-/* Put the filter onto a fresh cgroup. A row of type 'a' leaves it off. */
+/*
+ * Put the filter onto a fresh cgroup. A row of type 'a' leaves it off. -EOPNOTSUPP: this kernel has no such programs
+ * (CONFIG_CGROUP_BPF); what then remains is that a container can make no nodes and finds none outside of its /dev.
+ */
 int lp_devices_filter(int cgroup_fd, const struct lp_device *devices, size_t count, struct lp_err *err);
 
 /* The usual nodes, the devices' nodes and the links into an empty tmpfs. Owners come out as the caller's fsuid. */

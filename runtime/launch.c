@@ -227,6 +227,7 @@ lp_launch_container(const struct lp_container_config *config, int cgroup_fd, boo
 	struct lp_inside inside;
 	struct lp_ns_set made;
 	uint64_t flags = 0;
+	uint32_t uid = 0, gid = 0;
 	int proc_fd, rc;
 
 	inside_init(&inside, config);
@@ -237,8 +238,10 @@ lp_launch_container(const struct lp_container_config *config, int cgroup_fd, boo
 		rc = lp_seccomp_program(&config->process, &inside.seccomp, &inside.seccomp_bytes, err);
 	if (rc == 0)
 		rc = choose_namespaces(&inside, &made, &flags, err);
+	if (rc == 0 && (lp_ns_map(config->uids, config->uid_count, 0, &uid) < 0 || lp_ns_map(config->gids, config->gid_count, 0, &gid) < 0))
+		rc = lp_err_say(err, -ERANGE, "the id map has no root");
 	if (rc == 0)
-		rc = lp_rootfs_prepare(&config->rootfs, inside.join[LP_NS_USER], &inside.rootfs, err);
+		rc = lp_rootfs_prepare(&config->rootfs, inside.join[LP_NS_USER], uid, gid, &inside.rootfs, err);
 	if (rc == 0)
 		rc = prepare_mounts(&inside, inside.join[LP_NS_USER], err);
 	if (rc == 0)

@@ -119,8 +119,26 @@ lp_rootfs_clear(const struct lp_place *writable, struct lp_err *err)
 	return rc;
 }
 
+/* The writable place as a mount of its own; without shifted ids where the file system has none. */
 static int
-prepare_layers(const struct lp_rootfs *rootfs, int userns_fd, struct lp_rootfs_parts *parts, struct lp_err *err)
+copy_writable(const struct lp_place *writable, int userns_fd, uint32_t root_uid, uint32_t root_gid, int *out_fd, struct lp_err *err)
+{
+	static const char *const names[] = { "upper", "work" };
+	int rc = copy_place(writable, userns_fd, false, out_fd, err);
+
+	if (rc != -EOPNOTSUPP)
+		return rc;
+	lp_err_clear(err);
+	rc = copy_place(writable, -1, false, out_fd, err);
+	for (size_t i = 0; rc == 0 && i < lp_count(names); i++)
+		if (fchownat(*out_fd, names[i], root_uid, root_gid, AT_SYMLINK_NOFOLLOW) < 0)
+			rc = lp_err_set(err, -errno, "owner of %s directory", names[i]);
+	return rc;
+}
+
+static int
+prepare_layers(const struct lp_rootfs *rootfs, int userns_fd, uint32_t root_uid, uint32_t root_gid, struct lp_rootfs_parts *parts,
+    struct lp_err *err)
 {
 	struct stat st;
 	int rc;
@@ -142,12 +160,13 @@ prepare_layers(const struct lp_rootfs *rootfs, int userns_fd, struct lp_rootfs_p
 		return 0;
 	rc = prepare_writable(rootfs, parts->top_mode, err);
 	if (rc == 0)
-		rc = copy_place(&rootfs->writable, userns_fd, false, &parts->writable, err);
+		rc = copy_writable(&rootfs->writable, userns_fd, root_uid, root_gid, &parts->writable, err);
 	return rc < 0 ? lp_err_wrap(err, "writable layer") : 0;
 }
 
 int
-lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, struct lp_rootfs_parts *out, struct lp_err *err)
+lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, uint32_t root_uid, uint32_t root_gid, struct lp_rootfs_parts *out,
+    struct lp_err *err)
 {
 	struct lp_rootfs_parts parts;
 	int rc;
@@ -156,7 +175,7 @@ lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, struct lp_rootf
 	if (place_given(&rootfs->ready))
 		rc = copy_place(&rootfs->ready, userns_fd, true, &parts.ready, err);
 	else
-		rc = prepare_layers(rootfs, userns_fd, &parts, err);
+		rc = prepare_layers(rootfs, userns_fd, root_uid, root_gid, &parts, err);
 	if (rc < 0) {
 		lp_rootfs_parts_fini(&parts);
 		return rc;

@@ -34,8 +34,12 @@ struct lp_rootfs_parts {
 void lp_rootfs_parts_init(struct lp_rootfs_parts *parts);
 void lp_rootfs_parts_fini(struct lp_rootfs_parts *parts);
 
-/* Owner's side. userns_fd -1: ids as they are. */
-int lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, struct lp_rootfs_parts *out, struct lp_err *err);
+/*
+ * Owner's side. userns_fd -1: ids as they are. A writable place whose file system cannot shift ids (tmpfs before Linux 6.3) is
+ * given to root_uid:root_gid, the container's root as the host sees it, and holds shifted ids then; layers must be able to.
+ */
+int lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, uint32_t root_uid, uint32_t root_gid, struct lp_rootfs_parts *out,
+    struct lp_err *err);
 
 /*
  * Child's side, in its own mount namespace. place_fd: any directory of now, where the parts are attached; proc_fd: a procfs of ours.

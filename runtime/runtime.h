@@ -10,7 +10,8 @@
  * Rule    single-threaded callers only; calls block for about a millisecond and never on the container's program.
  *         The caller reaps: the pidfd becomes readable, then lp_container_wait.
  * Places  a struct lp_place is a directory or file of the owner's: `path` when not NULL (absolute, trusted, resolved by the
- *         caller's process), else `fd`. Descriptors in a config stay the caller's; they may be closed after create.
+ *         caller's process), else `fd`, opened in the caller's present mount namespace (the kernel copies no mount of another).
+ *         Descriptors in a config stay the caller's; they may be closed after create.
  * User ns the ids of a config are ids inside the container. Layers, upper directory and binds are stored in these ids and
  *         shifted by idmapped mounts; where a file system cannot be idmapped create fails with -EOPNOTSUPP and says
  *         which one, so that the caller can fall back to the host's user namespace.
@@ -172,7 +173,7 @@ struct lp_container_config {
 	int cgroup_parent_fd;		/* directory in which the leaf is made fresh; -1: stay in the caller's cgroup (no kill, no stats) */
 	const char *cgroup_name;	/* "web.0" */
 	struct lp_cgroup_limits limits;
-	bool strict;			/* a limit that cannot be set is an error */
+	bool strict;			/* a limit or device filter that cannot be set is an error */
 };
 
 /*

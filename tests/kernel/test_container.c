@@ -3,10 +3,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -331,6 +333,47 @@ TEST(what_it_writes_is_gone_at_the_next_start_and_never_in_the_image)
 		CHECK(faccessat(writable, "upper", F_OK, 0) < 0);	/* removed with the container */
 		cage_own_users(cage);
 	}
+	cage_free(cage);
+}
+
+TEST(a_writable_layer_that_cannot_shift_ids_works_all_the_same)
+{
+	struct cage *cage;
+	int writable;
+
+	/* ramfs stands for tmpfs before Linux 6.3. */
+	lp_test_need_root();
+	lp_test_new_namespaces(CLONE_NEWNS);
+	cage = cage_new();
+	CHECK(mkdir(lp_test_path("ram"), 0755) == 0);
+	CHECK(mount("ram", lp_test_path("ram"), "ramfs", 0, NULL) == 0);
+	CHECK_OK(lp_path_root(lp_test_path("ram"), false, &writable, &cage->err), &cage->err);
+	cage->config.rootfs.writable.fd = writable;
+	cage_own_users(cage);
+	CHECK_OK(cage_shell(cage, "echo x > /new; stat -c %u:%g /new /; chown 5 /new && echo done"), &cage->err);
+	CHECK_STR(cage->out, "0:0\n0:0\ndone\n");
+	(void)close(writable);
+	CHECK(umount2(lp_test_path("ram"), MNT_DETACH) == 0);
+	cage_free(cage);
+}
+
+TEST(layers_that_cannot_shift_ids_are_named_so_that_the_caller_falls_back)
+{
+	struct lp_place layer = { .fd = -1 };
+	struct cage *cage;
+
+	lp_test_need_root();
+	lp_test_new_namespaces(CLONE_NEWNS);
+	cage = cage_new();
+	CHECK(mkdir(lp_test_path("ram"), 0755) == 0);
+	CHECK(mount("ram", lp_test_path("ram"), "ramfs", 0, NULL) == 0);
+	layer.path = lp_test_path("ram");
+	cage->config.rootfs.layers = &layer;
+	cage_own_users(cage);
+	CHECK_ERR(cage_shell(cage, "true"), -EOPNOTSUPP);
+	CHECK_HAS(cage->err.text, "/ram cannot shift ids for a user namespace");
+	CHECK(umount2(lp_test_path("ram"), MNT_DETACH) == 0);
+	cage->config.rootfs.layers = cage->layers;
 	cage_free(cage);
 }
 

@@ -15,7 +15,7 @@ TEST(a_root_needs_layers_or_a_ready_tree)
 	const struct lp_rootfs rootfs = { .ready = { .fd = -1 }, .writable = { .fd = -1 } };
 	struct lp_rootfs_parts parts;
 
-	CHECK_ERR(lp_rootfs_prepare(&rootfs, -1, &parts, &err), -EINVAL);
+	CHECK_ERR(lp_rootfs_prepare(&rootfs, -1, 0, 0, &parts, &err), -EINVAL);
 }
 
 TEST(more_layers_than_fit_are_refused)
@@ -25,7 +25,7 @@ TEST(more_layers_than_fit_are_refused)
 		.layer_count = lp_count(layers) };
 	struct lp_rootfs_parts parts;
 
-	CHECK_ERR(lp_rootfs_prepare(&rootfs, -1, &parts, &err), -E2BIG);
+	CHECK_ERR(lp_rootfs_prepare(&rootfs, -1, 0, 0, &parts, &err), -E2BIG);
 }
 
 TEST(a_missing_layer_is_named_and_nothing_stays_open)
@@ -37,7 +37,7 @@ TEST(a_missing_layer_is_named_and_nothing_stays_open)
 
 	lp_test_need_root();
 	before = dup(0);
-	CHECK_ERR(lp_rootfs_prepare(&rootfs, -1, &parts, &err), -ENOENT);
+	CHECK_ERR(lp_rootfs_prepare(&rootfs, -1, 0, 0, &parts, &err), -ENOENT);
 	CHECK_HAS(err.text, "layer 1: open ");
 	after = dup(0);
 	CHECK_INT(after, before + 1);
@@ -61,7 +61,7 @@ TEST(the_writable_layer_is_made_anew_with_the_mode_of_the_image_root)
 	CHECK_OK(lp_path_mkdirs(dir, "work/incompat/volatile", 0755, NULL, &err), &err);
 	layer.path = lp_test_path("layer");
 	rootfs.writable = (struct lp_place){ .path = NULL, .fd = dir };
-	CHECK_OK(lp_rootfs_prepare(&rootfs, -1, &parts, &err), &err);
+	CHECK_OK(lp_rootfs_prepare(&rootfs, -1, 0, 0, &parts, &err), &err);
 	CHECK(fstatat(dir, "upper", &st, 0) == 0);
 	CHECK_INT(st.st_mode & 07777, 01751);
 	CHECK(faccessat(dir, "upper/old", F_OK, 0) < 0 && faccessat(dir, "work/incompat", F_OK, 0) < 0);
@@ -69,7 +69,7 @@ TEST(the_writable_layer_is_made_anew_with_the_mode_of_the_image_root)
 
 	CHECK_OK(lp_path_mkdirs(dir, "upper/kept", 0755, NULL, &err), &err);
 	rootfs.keep_upper = true;
-	CHECK_OK(lp_rootfs_prepare(&rootfs, -1, &parts, &err), &err);
+	CHECK_OK(lp_rootfs_prepare(&rootfs, -1, 0, 0, &parts, &err), &err);
 	CHECK(faccessat(dir, "upper/kept", F_OK, 0) == 0);
 	lp_rootfs_parts_fini(&parts);
 	CHECK_OK(lp_rootfs_clear(&rootfs.writable, &err), &err);
