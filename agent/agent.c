@@ -10,8 +10,10 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "agent/collect.h"
 #include "agent/console.h"
 #include "agent/memory.h"
+#include "agent/hostnet.h"
 #include "agent/pod.h"
 #include "agent/resolver.h"
 #include "agent/services.h"
@@ -25,7 +27,7 @@
 #include "base/text.h"
 #include "specs/object.h"
 
-enum { UPSTREAMS_MAX = 3, PEERS_MAX = 64 << 20, DNS_OFFSET = 10, FILTER_MAX = 64 << 10 };
+enum { PEERS_MAX = 64 << 20, DNS_OFFSET = 10, FILTER_MAX = 64 << 10 };
 
 /* ---- network of the node */
 
@@ -50,15 +52,6 @@ read_range(const struct lp_revision *revision, const char *setting, const char *
 	if (!text || lp_text_cidr4(text, &out->addr, &out->prefix) < 0)
 		return lp_err_say(err, -EINVAL, "node revision: %s \"%s\" is no range", setting, text ? text : "");
 	return 0;
-}
-
-static int
-open_resolver(struct lp_agent *agent, struct lp_err *err)
-{
-	uint32_t upstreams[UPSTREAMS_MAX];
-	size_t count = lp_dns_upstreams(agent->host_resolv, upstreams, UPSTREAMS_MAX);
-
-	return lp_resolver_new(agent->loop, agent->dns_addr, upstreams, count, &agent->resolver, err);
 }
 
 /* Once a revision says which range this node has. */
@@ -87,7 +80,7 @@ open_network(struct lp_agent *agent, struct lp_err *err)
 		lp_pod_claim(value);
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
 		agent->node.address = 0;	/* a node without a network: the report leaves it out */
-	return open_resolver(agent, err);
+	return lp_resolver_new(agent->loop, agent->dns_addr, lp_hostnet_upstreams, &agent->resolver, err);
 }
 
 static void
@@ -285,6 +278,7 @@ images_changed(struct lp_watch *watch, uint32_t events, int64_t now_ms)
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
 		lp_pod_nudge(value);
 	lp_agent_report_changed(agent);
+	lp_collect_later(agent);
 }
 
 static int
@@ -355,24 +349,39 @@ open_directories(struct lp_agent *agent, struct lp_err *err)
 static void
 read_resolv(struct lp_agent *agent)
 {
-	uint32_t upstreams[UPSTREAMS_MAX];
-	lp_auto_buf struct lp_buf file, out;
-	lp_auto_fd int fd = -1;
-	size_t count;
+	uint32_t resolvers[LP_HOSTNET_RESOLVERS];
+	size_t count = lp_hostnet_resolvers(resolvers);
+	lp_auto_buf struct lp_buf out;
 
-	lp_buf_init(&file, FILTER_MAX);
-	lp_buf_init(&out, FILTER_MAX);
-	fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
-		(void)lp_path_read_fd(fd, &file, NULL);	/* none is fine: nothing is forwarded then */
-	count = lp_dns_upstreams(lp_buf_text(&file), upstreams, UPSTREAMS_MAX);
+	lp_buf_init(&out, LP_HOSTNET_RESOLVERS * 64);
 	for (size_t i = 0; i < count; i++) {
 		char ip[LP_TEXT_IPV4];
 
-		lp_text_ipv4_print(upstreams[i], ip);
+		lp_text_ipv4_print(resolvers[i], ip);
 		(void)lp_buf_printf(&out, "nameserver %s\n", ip);
 	}
+	free(agent->host_resolv);
 	agent->host_resolv = lp_buf_take(&out, NULL);
+}
+
+/* Addresses, routes or what comes with them: a board's DHCP was slow, its cable came back. */
+static void
+host_network_changed(void *arg)
+{
+	struct lp_agent *agent = arg;
+	uint32_t former = agent->node.address;
+
+	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
+		agent->node.address = 0;
+	read_resolv(agent);
+	if (agent->node.address != former) {
+		char ip[LP_TEXT_IPV4];
+
+		lp_text_ipv4_print(agent->node.address, ip);
+		lp_log(LP_LOG_INFO, "this node's address changed", "address=%s", agent->node.address ? ip : "none");
+		lp_agent_report_changed(agent);
+	}
+	lp_agent_network_changed(agent);
 }
 
 static int
@@ -387,6 +396,9 @@ open_parts(struct lp_agent *agent, struct lp_err *err)
 	if (rc < 0)
 		return rc;
 	read_resolv(agent);
+	rc = lp_hostnet_new(agent->loop, host_network_changed, agent, &agent->hostnet, err);
+	if (rc < 0)
+		return rc;
 	lp_node_probe(&agent->node, agent->data_fd, agent->cgroup_fd);
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
 		agent->node.address = 0;
@@ -450,6 +462,7 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 	lp_buf_init(&agent->seccomp, FILTER_MAX);
 	lp_map_init(&agent->pods);
 	agent->storing.pidfd = agent->storing.pipe_fd = -1;
+	agent->collecting.pidfd = agent->collecting.pipe_fd = -1;
 
 	rc = lp_instance_init(&agent->instance, &config->instance, true, err);
 	if (rc == 0)
@@ -507,7 +520,9 @@ lp_agent_close(struct lp_agent *agent)
 	agent->uplink = NULL;
 	lp_console_free(agent->console);
 	lp_resolver_free(agent->resolver);
+	lp_hostnet_free(agent->hostnet);
 	lp_child_cancel(&agent->storing);
+	lp_collect_stop(agent);
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
 		lp_pod_free(value);
 	lp_map_fini(&agent->pods);

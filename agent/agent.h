@@ -28,6 +28,7 @@
 
 struct lp_uplink;
 struct lp_console;
+struct lp_hostnet;
 struct lp_resolver;
 struct lp_standalone;
 struct lp_tell;
@@ -73,6 +74,7 @@ struct lp_agent {
 	struct lp_standalone *standalone_watch;	/* NULL with a manager */
 	struct lp_console *console;
 	struct lp_resolver *resolver;
+	struct lp_hostnet *hostnet;
 
 	struct lp_defer network_defer;	/* services, DNS and peers again */
 	struct lp_timer services_timer;	/* adopted keepers that do not answer hold the network up no longer than this */
@@ -80,6 +82,8 @@ struct lp_agent {
 	struct lp_defer report_defer;
 	struct lp_watch images_watch;
 	int inotify_fd;
+	struct lp_timer collect_timer;	/* collect.h */
+	struct lp_child collecting;
 	struct lp_timer leave_timer;
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/collect.h"
 #include "agent/console.h"
 #include "agent/convert.h"
 #include "base/auto.h"
@@ -648,6 +649,7 @@ directory_removed(struct lp_child *child, const struct lp_err *why, int64_t now_
 	}
 	pod->retired = true;
 	lp_agent_report_changed(pod->agent);
+	lp_collect_later(pod->agent);
 }
 
 static void
