@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "agent/hostnet.h"
 #include "agent/upstream.h"
 #include "base/auto.h"
 #include "base/buf.h"
@@ -19,12 +20,15 @@
 #define TCP_CLIENTS_MAX 64
 #define TCP_IDLE_MS 10000
 #define TCP_BACKLOG 64
+#define REFRESH_MS 2000		/* between looks at who is upstream */
 
 struct client;
 
 struct lp_resolver {
 	struct lp_loop *loop;
 	struct lp_upstream *upstream;
+	lp_resolver_upstreams_fn upstreams;
+	int64_t refresh_ms;		/* when to ask it again */
 	struct lp_dns_zone *zone;	/* NULL until the first one */
 	struct lp_watch udp, tcp;
 	int udp_fd, tcp_fd;
@@ -138,6 +142,19 @@ upstream_said(void *arg, const uint8_t *answer, size_t len)
 	}
 }
 
+/* DHCP and people change resolv.conf; who asks nothing looks at nothing. */
+static void
+refresh_upstreams(struct lp_resolver *resolver)
+{
+	int64_t now_ms = lp_loop_now(resolver->loop);
+	uint32_t addrs[LP_HOSTNET_RESOLVERS];
+
+	if (now_ms < resolver->refresh_ms)
+		return;
+	resolver->refresh_ms = now_ms + REFRESH_MS;
+	lp_upstream_set(resolver->upstream, addrs, resolver->upstreams(addrs));
+}
+
 /* Ask upstream for what was asked, or for where an alias leads. */
 static int
 ask_upstream(struct lp_resolver *resolver, struct client *client, const struct sockaddr_in *from, const uint8_t *question, size_t len,
@@ -152,6 +169,7 @@ ask_upstream(struct lp_resolver *resolver, struct client *client, const struct s
 	lp_buf_init(&instead, QUESTION_MAX);
 	if (rc < 0)
 		return rc;
+	refresh_upstreams(resolver);
 	lp_buf_init(&waiting->question, LP_DNS_TCP_MAX);
 	lp_buf_init(&waiting->alias, LP_DNS_TCP_MAX);
 	lp_list_append(&resolver->waiting, &waiting->link);
@@ -349,7 +367,7 @@ listen_on(uint32_t addr, int type, int *out_fd, struct lp_err *err)
 }
 
 int
-lp_resolver_new(struct lp_loop *loop, uint32_t addr, const uint32_t *upstreams, size_t count, struct lp_resolver **out, struct lp_err *err)
+lp_resolver_new(struct lp_loop *loop, uint32_t addr, lp_resolver_upstreams_fn upstreams, struct lp_resolver **out, struct lp_err *err)
 {
 	struct lp_resolver *resolver = calloc(1, sizeof(*resolver));
 	int rc;
@@ -358,10 +376,11 @@ lp_resolver_new(struct lp_loop *loop, uint32_t addr, const uint32_t *upstreams, 
 		return lp_err_set(err, -ENOMEM, "resolver");
 	resolver->loop = loop;
 	resolver->udp_fd = resolver->tcp_fd = -1;
+	resolver->upstreams = upstreams;
 	lp_list_init(&resolver->waiting);
 	lp_list_init(&resolver->clients);
 	lp_buf_init(&resolver->out, LP_DNS_TCP_MAX);
-	rc = lp_upstream_new(loop, upstreams, count, DNS_PORT, &resolver->upstream, err);
+	rc = lp_upstream_new(loop, NULL, 0, DNS_PORT, &resolver->upstream, err);
 	if (rc == 0)
 		rc = listen_on(addr, SOCK_DGRAM, &resolver->udp_fd, err);
 	if (rc == 0)

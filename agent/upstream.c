@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "base/auto.h"
@@ -42,6 +41,14 @@ struct lp_upstream_ask {
 
 static void next_try(struct lp_upstream_ask *ask);
 
+void
+lp_upstream_set(struct lp_upstream *upstream, const uint32_t *addrs, size_t count)
+{
+	upstream->count = count < RESOLVERS_MAX ? count : RESOLVERS_MAX;
+	for (size_t i = 0; i < upstream->count; i++)
+		upstream->addrs[i] = addrs[i];
+}
+
 int
 lp_upstream_new(struct lp_loop *loop, const uint32_t *addrs, size_t count, uint16_t port, struct lp_upstream **out, struct lp_err *err)
 {
@@ -51,8 +58,7 @@ lp_upstream_new(struct lp_loop *loop, const uint32_t *addrs, size_t count, uint1
 		return lp_err_set(err, -ENOMEM, "upstream resolvers");
 	upstream->loop = loop;
 	upstream->port = port;
-	upstream->count = count < RESOLVERS_MAX ? count : RESOLVERS_MAX;
-	memcpy(upstream->addrs, addrs, upstream->count * sizeof(addrs[0]));
+	lp_upstream_set(upstream, addrs, count);
 	lp_list_init(&upstream->asks);
 	*out = upstream;
 	return 0;
@@ -213,7 +219,7 @@ next_try(struct lp_upstream_ask *ask)
 
 	for (;;) {
 		close_try(ask);
-		if (ask->tries == LP_UPSTREAM_TRIES) {
+		if (ask->tries == LP_UPSTREAM_TRIES || ask->upstream->count == 0) {
 			finish(ask, NULL, 0);
 			return;
 		}

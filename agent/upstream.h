@@ -28,6 +28,9 @@ typedef void (*lp_upstream_fn)(void *arg, const uint8_t *answer, size_t len);
 /* addrs: IPv4, host byte order, copied. `port` is 53 outside of tests. */
 int lp_upstream_new(struct lp_loop *loop, const uint32_t *addrs, size_t count, uint16_t port, struct lp_upstream **out, struct lp_err *err);
 
+/* From the next try on. */
+void lp_upstream_set(struct lp_upstream *upstream, const uint32_t *addrs, size_t count);
+
 /* Cancels what is under way: fn is not called. NULL is fine. */
 void lp_upstream_free(struct lp_upstream *upstream);
 

@@ -101,4 +101,7 @@ int lp_dns_merge(const struct lp_buf *alias, const uint8_t *upstream, size_t len
 /* resolv.conf text -> the IPv4 upstream resolvers, loopback ones left out. Returns how many (at most `max`). */
 size_t lp_dns_upstreams(const char *resolv_conf, uint32_t *out, size_t max);
 
+/* And the loopback ones only: stubs that a process on the host can ask. */
+size_t lp_dns_stubs(const char *resolv_conf, uint32_t *out, size_t max);
+
 #endif

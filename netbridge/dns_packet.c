@@ -237,8 +237,8 @@ lp_dns_merge(const struct lp_buf *alias, const uint8_t *upstream, size_t len, si
 	return 0;
 }
 
-size_t
-lp_dns_upstreams(const char *resolv_conf, uint32_t *out, size_t max)
+static size_t
+read_nameservers(const char *resolv_conf, bool loopback, uint32_t *out, size_t max)
 {
 	size_t count = 0;
 
@@ -257,8 +257,20 @@ lp_dns_upstreams(const char *resolv_conf, uint32_t *out, size_t max)
 			continue;
 		memcpy(text, at, len);
 		text[len] = '\0';
-		if (lp_text_ipv4(text, &addr) == 0 && addr != 0 && addr >> 24 != 127)
+		if (lp_text_ipv4(text, &addr) == 0 && addr != 0 && (addr >> 24 == 127) == loopback)
 			out[count++] = addr;
 	}
 	return count;
+}
+
+size_t
+lp_dns_upstreams(const char *resolv_conf, uint32_t *out, size_t max)
+{
+	return read_nameservers(resolv_conf, false, out, max);
+}
+
+size_t
+lp_dns_stubs(const char *resolv_conf, uint32_t *out, size_t max)
+{
+	return read_nameservers(resolv_conf, true, out, max);
 }

@@ -105,6 +105,9 @@ int lp_netbridge_node_address(const char *bridge, uint32_t *out, char ifname[LP_
 /* Every global IPv4 address that is not on the bridge; at most `max`; returns how many, or a negative errno. */
 int lp_netbridge_node_addresses(const char *bridge, uint32_t *out, size_t max, struct lp_err *err);
 
+/* A descriptor that becomes readable when an address or route of this namespace changes. What is read from it has no meaning. */
+int lp_netbridge_watch(int *out_fd, struct lp_err *err);
+
 /* A socket that lives in the namespace, for port-forward and probes: socket(2) arguments; O_CLOEXEC and non-blocking are added. */
 int lp_netbridge_socket(int netns_fd, int domain, int type, int protocol, int *out_fd, struct lp_err *err);
 

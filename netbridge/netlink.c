@@ -434,6 +434,17 @@ lp_netlink_join(struct lp_netlink *nl, int group, struct lp_err *err)
 }
 
 int
+lp_netlink_descriptor(const struct lp_netlink *nl, int *out_fd, struct lp_err *err)
+{
+	int fd = fcntl(nl_socket_get_fd(nl->sock), F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return lp_err_set(err, -errno, "netlink descriptor");
+	*out_fd = fd;
+	return 0;
+}
+
+int
 lp_netlink_wait(struct lp_netlink *nl, int wait_ms, struct lp_err *err)
 {
 	struct pollfd wait = { .fd = nl_socket_get_fd(nl->sock), .events = POLLIN };

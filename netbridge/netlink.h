@@ -89,6 +89,9 @@ int lp_netlink_query(struct lp_netlink *nl, lp_netlink_fn fn, void *arg, struct 
 /* Hear what happens to others, too (RTNLGRP_*). Such a socket is for lp_netlink_wait only. */
 int lp_netlink_join(struct lp_netlink *nl, int group, struct lp_err *err);
 
+/* A descriptor of the caller's own for this socket, which outlives lp_netlink_close. */
+int lp_netlink_descriptor(const struct lp_netlink *nl, int *out_fd, struct lp_err *err);
+
 /* Until something happened (whatever was heard is thrown away: look again), at most `wait_ms`: -ETIMEDOUT. */
 int lp_netlink_wait(struct lp_netlink *nl, int wait_ms, struct lp_err *err);
 

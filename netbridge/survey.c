@@ -250,3 +250,21 @@ lp_netbridge_node_addresses(const char *bridge, uint32_t *out, size_t max, struc
 	survey_fini(&survey);
 	return rc < 0 ? rc : (int)count;
 }
+
+int
+lp_netbridge_watch(int *out_fd, struct lp_err *err)
+{
+	struct lp_netlink nl;
+	int rc = lp_netlink_open(&nl, NETLINK_ROUTE, err);
+
+	if (rc < 0)
+		return rc;
+	/* A link that comes up shows in the routes of its addresses; pods' links have none here. */
+	rc = lp_netlink_join(&nl, RTNLGRP_IPV4_IFADDR, err);
+	if (rc == 0)
+		rc = lp_netlink_join(&nl, RTNLGRP_IPV4_ROUTE, err);
+	if (rc == 0)
+		rc = lp_netlink_descriptor(&nl, out_fd, err);
+	lp_netlink_close(&nl);
+	return rc;
+}

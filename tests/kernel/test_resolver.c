@@ -67,10 +67,18 @@ upstream_socket(int type)
 	return fd;
 }
 
+static uint32_t upstream_addr = UPSTREAM;	/* 0 = none */
+
+static size_t
+upstreams(uint32_t *out)
+{
+	out[0] = upstream_addr;
+	return upstream_addr != 0;
+}
+
 static void
 start(struct bench *bench, bool upstream)
 {
-	const uint32_t upstreams[] = { UPSTREAM };
 	struct lp_err err;
 
 	lp_test_need_root();
@@ -78,7 +86,7 @@ start(struct bench *bench, bool upstream)
 	bench->up_udp = upstream ? upstream_socket(SOCK_DGRAM) : -1;
 	bench->up_tcp = upstream ? upstream_socket(SOCK_STREAM) : -1;
 	CHECK_OK(lp_loop_new(&bench->loop, &err), &err);
-	CHECK_OK(lp_resolver_new(bench->loop, RESOLVER, upstreams, 1, &bench->resolver, &err), &err);
+	CHECK_OK(lp_resolver_new(bench->loop, RESOLVER, upstreams, &bench->resolver, &err), &err);
 	CHECK_OK(lp_resolver_take_zone(bench->resolver, new_zone(), &err), &err);
 }
 
@@ -325,6 +333,26 @@ TEST(without_an_upstream_that_answers_the_asker_hears_of_it_at_once)
 	stop(&bench);
 }
 
+TEST(a_resolver_that_appears_later_is_asked_then)
+{
+	struct bench bench;
+	uint8_t answer[2048];
+	int64_t deadline = 0;
+
+	upstream_addr = 0;
+	start(&bench, true);
+	(void)ask_udp(&bench, "www.example.com", answer, sizeof(answer));
+	CHECK_INT(answer[3] & 15, LP_DNS_SERVFAIL);
+	upstream_addr = UPSTREAM;
+	int fd = client_socket(SOCK_DGRAM);
+
+	while (lp_test_wait(&deadline, 4000) && !turn_until(&bench, bench.up_udp, 50))
+		send_query(fd, 3, "www.example.com", false);
+	play_upstream(&bench);
+	close(fd);
+	stop(&bench);
+}
+
 TEST(clients_that_leave_or_fill_up_do_no_harm)
 {
 	struct bench bench;
@@ -357,7 +385,7 @@ count_answer(void *arg, const uint8_t *answer, size_t len)
 
 TEST(only_so_many_questions_wait_for_upstream)
 {
-	const uint32_t upstreams[] = { UPSTREAM };
+	const uint32_t addrs[] = { UPSTREAM };
 	struct lp_upstream *upstream;
 	struct lp_upstream_ask *ask, *last = NULL;
 	struct lp_loop *loop;
@@ -367,7 +395,7 @@ TEST(only_so_many_questions_wait_for_upstream)
 	lp_test_need_root();
 	lp_test_new_namespaces(CLONE_NEWNET);
 	CHECK_OK(lp_loop_new(&loop, &err), &err);
-	CHECK_OK(lp_upstream_new(loop, upstreams, 1, 53, &upstream, &err), &err);
+	CHECK_OK(lp_upstream_new(loop, addrs, 1, 53, &upstream, &err), &err);
 	for (unsigned i = 0; i < LP_UPSTREAM_MAX; i++)
 		CHECK_OK(lp_upstream_ask(upstream, "\0\1\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", 19, false, count_answer, &answered, i ? &ask : &last, &err), &err);
 	CHECK_ERR(lp_upstream_ask(upstream, "\0\1", 2, false, count_answer, &answered, &ask, &err), -EBUSY);

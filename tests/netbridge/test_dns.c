@@ -439,6 +439,8 @@ TEST(resolv_conf_gives_upstreams_without_loopback_stubs)
 	CHECK_INT(out[0], 0xc0a80101);
 	CHECK_INT(out[1], 0x08080808);
 	CHECK_INT(out[2], 0x01010101);
+	CHECK_INT(lp_dns_stubs("nameserver 127.0.0.53\nnameserver 8.8.8.8\nnameserver 127.0.0.1", out, 3), 2);
+	CHECK_INT(out[0], 0x7f000035);
 	CHECK_INT(lp_dns_upstreams("", out, 3), 0);
 	CHECK_INT(lp_dns_upstreams("nameserver 0.0.0.0\nnameserver 1.2.3.4.5\nnameserver", out, 3), 0);
 }
