@@ -14,6 +14,7 @@
 #include <mbedtls/ecp.h>
 #include <mbedtls/oid.h>
 #include <mbedtls/pem.h>
+#include <mbedtls/platform.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/x509_crt.h>
 #include <mbedtls/x509_csr.h>
@@ -177,19 +178,49 @@ name_is_plain(const char *text)
 }
 
 static int
-name_write(struct lp_buf *out, const char *name, const char *const *groups, struct lp_err *err)
+names_check(const char *name, const char *const *groups, struct lp_err *err)
 {
-	size_t count = 0;
-
 	if (!name_is_plain(name) || strlen(name) >= LP_CERT_NAME)
 		return lp_err_say(err, -EINVAL, "\"%.64s\" cannot be the name in a certificate", name);
-	(void)lp_buf_printf(out, "CN=%s", name);	/* sticky, checked below */
-	for (; groups && groups[count]; count++) {
-		if (count == LP_CERT_GROUPS || !name_is_plain(groups[count]) || strlen(groups[count]) >= LP_CERT_GROUP)
-			return lp_err_say(err, -EINVAL, "\"%.64s\" cannot be a group in a certificate", groups[count]);
-		(void)lp_buf_printf(out, ",O=%s", groups[count]);
+	for (size_t i = 0; groups && groups[i]; i++) {
+		if (i == LP_CERT_GROUPS || !name_is_plain(groups[i]) || strlen(groups[i]) >= LP_CERT_GROUP)
+			return lp_err_say(err, -EINVAL, "\"%.64s\" cannot be a group in a certificate", groups[i]);
 	}
-	return out->failed ? lp_err_set(err, out->failed, "name") : 0;
+	return 0;
+}
+
+static int
+name_add(mbedtls_asn1_named_data **list, const char *oid, size_t oid_len, const char *text)
+{
+	size_t len = strlen(text);
+	mbedtls_asn1_named_data *node = mbedtls_calloc(1, sizeof(*node));
+
+	if (!node)
+		return MBEDTLS_ERR_X509_ALLOC_FAILED;
+	node->next = *list;
+	*list = node;
+	node->oid.p = mbedtls_calloc(1, oid_len);
+	node->val.p = mbedtls_calloc(1, len);
+	if (!node->oid.p || !node->val.p)
+		return MBEDTLS_ERR_X509_ALLOC_FAILED;
+	node->oid.tag = MBEDTLS_ASN1_OID;
+	node->oid.len = oid_len;
+	memcpy(node->oid.p, oid, oid_len);
+	node->val.tag = MBEDTLS_ASN1_UTF8_STRING;
+	node->val.len = len;
+	memcpy(node->val.p, text, len);
+	return 0;
+}
+
+/* Straight into the writer's list, which frees it: mbedTLS's own function keeps one O only. It is written back to front. */
+static int
+names_write(mbedtls_asn1_named_data **list, const char *name, const char *const *groups)
+{
+	int rc = name_add(list, MBEDTLS_OID_AT_CN, MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_CN), name);
+
+	for (size_t i = 0; rc == 0 && groups && groups[i]; i++)
+		rc = name_add(list, MBEDTLS_OID_AT_ORGANIZATION, MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_ORGANIZATION), groups[i]);
+	return rc;
 }
 
 static int
@@ -404,19 +435,16 @@ lp_cert_check_time(int64_t not_before_ms, int64_t not_after_ms, struct lp_err *e
 int
 lp_cert_request(const struct lp_cert_key *key, const char *name, const char *const *groups, struct lp_buf *out, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf subject;
 	mbedtls_x509write_csr csr;
 	unsigned char pem[4096];
-	int rc;
+	int rc = names_check(name, groups, err);
 
-	lp_buf_init(&subject, 4096);
-	rc = name_write(&subject, name, groups, err);
 	if (rc < 0)
 		return rc;
 	mbedtls_x509write_csr_init(&csr);
 	mbedtls_x509write_csr_set_md_alg(&csr, MBEDTLS_MD_SHA256);
 	mbedtls_x509write_csr_set_key(&csr, (mbedtls_pk_context *)&key->pk);
-	rc = mbedtls_x509write_csr_set_subject_name(&csr, subject.data);
+	rc = names_write(&csr.MBEDTLS_PRIVATE(subject), name, groups);
 	if (rc == 0)
 		rc = mbedtls_x509write_csr_pem(&csr, pem, sizeof(pem), lp_mbed_random, NULL);
 	mbedtls_x509write_csr_free(&csr);
@@ -506,6 +534,7 @@ time_write(int64_t ms, char out[static 15])
 
 struct sans {
 	mbedtls_x509_san_list list[SANS_MAX];
+	mbedtls_x509_san_list *first;		/* the last one: mbedTLS writes them back to front */
 	uint8_t address[SANS_MAX][16];
 };
 
@@ -534,8 +563,8 @@ sans_write(struct sans *sans, const char *const *names, struct lp_err *err)
 			san->san.unstructured_name.p = (unsigned char *)(uintptr_t)names[i];
 			san->san.unstructured_name.len = strlen(names[i]);
 		}
-		if (i)
-			sans->list[i - 1].next = &sans->list[i];
+		sans->list[i].next = sans->first;
+		sans->first = &sans->list[i];
 	}
 	return 0;
 }
@@ -565,7 +594,7 @@ extensions_write(mbedtls_x509write_cert *crt, const struct lp_cert_profile *prof
 	if (rc == 0 && count)
 		rc = mbedtls_x509write_crt_set_ext_key_usage(crt, uses);
 	if (rc == 0 && profile->sans && profile->sans[0])
-		rc = mbedtls_x509write_crt_set_subject_alternative_name(crt, sans->list);
+		rc = mbedtls_x509write_crt_set_subject_alternative_name(crt, sans->first);
 	return rc;
 }
 
@@ -607,13 +636,10 @@ crt_end(mbedtls_x509write_cert *crt, struct lp_buf *out, int rc, struct lp_err *
 int
 lp_cert_ca(const struct lp_cert_key *key, const char *name, int64_t not_after_ms, struct lp_buf *out, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf subject;
 	mbedtls_x509write_cert crt;
 	mbedtls_pk_context *pk = (mbedtls_pk_context *)&key->pk;	/* mbedTLS has no const here, and writes nothing */
-	int rc;
+	int rc = names_check(name, NULL, err);
 
-	lp_buf_init(&subject, 4096);
-	rc = name_write(&subject, name, NULL, err);
 	if (rc < 0)
 		return rc;
 	mbedtls_x509write_crt_init(&crt);
@@ -621,9 +647,9 @@ lp_cert_ca(const struct lp_cert_key *key, const char *name, int64_t not_after_ms
 	mbedtls_x509write_crt_set_issuer_key(&crt, pk);
 	rc = crt_begin(&crt, lp_clock_trusted_ms() - DAY_MS, not_after_ms);
 	if (rc == 0)
-		rc = mbedtls_x509write_crt_set_subject_name(&crt, subject.data);
+		rc = names_write(&crt.MBEDTLS_PRIVATE(subject), name, NULL);
 	if (rc == 0)
-		rc = mbedtls_x509write_crt_set_issuer_name(&crt, subject.data);
+		rc = names_write(&crt.MBEDTLS_PRIVATE(issuer), name, NULL);
 	if (rc == 0)
 		rc = mbedtls_x509write_crt_set_basic_constraints(&crt, 1, 0);
 	if (rc == 0)
@@ -635,21 +661,18 @@ int
 lp_cert_sign(const char *ca_pem, const struct lp_cert_key *ca_key, const struct lp_cert_key *subject_key,
     const struct lp_cert_profile *profile, struct lp_buf *out, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf subject, issuer;
 	struct lp_cert_identity ca;
 	struct sans sans = { .list = { { .next = NULL } } };
 	mbedtls_x509write_cert crt;
 	int64_t from_ms = profile->not_before_ms ? profile->not_before_ms : lp_clock_trusted_ms() - DAY_MS;
 	int rc;
 
-	lp_buf_init(&subject, 4096);
-	lp_buf_init(&issuer, 4096);
 	rc = lp_cert_read(ca_pem, &ca, err);
 	if (rc < 0)
 		return rc;
 	if (!ca.ca || !ca_key->secret)
 		return lp_err_say(err, -EINVAL, "not an authority with its private key");
-	if (name_write(&issuer, ca.name, NULL, err) < 0 || name_write(&subject, profile->name, profile->groups, err) < 0 ||
+	if (names_check(ca.name, NULL, err) < 0 || names_check(profile->name, profile->groups, err) < 0 ||
 	    (profile->sans && sans_write(&sans, profile->sans, err) < 0))
 		return -EINVAL;
 
@@ -658,9 +681,9 @@ lp_cert_sign(const char *ca_pem, const struct lp_cert_key *ca_key, const struct 
 	mbedtls_x509write_crt_set_issuer_key(&crt, (mbedtls_pk_context *)&ca_key->pk);
 	rc = crt_begin(&crt, from_ms, profile->not_after_ms);
 	if (rc == 0)
-		rc = mbedtls_x509write_crt_set_subject_name(&crt, subject.data);
+		rc = names_write(&crt.MBEDTLS_PRIVATE(subject), profile->name, profile->groups);
 	if (rc == 0)
-		rc = mbedtls_x509write_crt_set_issuer_name(&crt, issuer.data);
+		rc = names_write(&crt.MBEDTLS_PRIVATE(issuer), ca.name, NULL);
 	if (rc == 0)
 		rc = extensions_write(&crt, profile, &sans);
 	return crt_end(&crt, out, rc, err);

@@ -121,8 +121,8 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 	(void)flags;
 	if (client->dead || !call || call->head_told)
 		return 0;
-	if (name_len == 7 && memcmp(name, ":status", 7) == 0) {
-		call->status = atoi((const char *)value);	/* nghttp2 has checked the three digits */
+	if (name_len == 7 && memcmp(name, ":status", 7) == 0 && value_len == 3) {
+		call->status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0');	/* nghttp2 has checked the three digits */
 		return 0;
 	}
 	if (name[0] != ':' &&

@@ -124,6 +124,8 @@ lp_http_url(const char *text, struct lp_http_url *out, struct lp_err *err)
 	if (len == 0 || len >= sizeof(url.host))
 		return lp_err_say(err, -EINVAL, "\"%.100s\" has no host", text);
 	memcpy(url.host, at, len);
+	if (strspn(url.host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:") != len)
+		return lp_err_say(err, -EINVAL, "\"%.100s\" has no good host", text);
 	at += len + (at[len] == ']');
 	if (*at == ':') {
 		char digits[6] = "";
