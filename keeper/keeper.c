@@ -170,10 +170,10 @@ carry_out(struct lp_keeper *keeper, enum lp_plan_step step, struct lp_ward *ward
 static void
 rest(void)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
-
 	(void)malloc_trim(0);
 #ifndef LP_SANITIZED
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+
 	/* Below the page in use; unmapped parts of the range are no harm (ENOMEM). */
 	(void)madvise((void *)(here - STACK_BYTES), STACK_BYTES - page, MADV_DONTNEED);
 #endif
