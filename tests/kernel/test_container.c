@@ -15,6 +15,7 @@
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "tests/fault.h"
 #include "tests/harness.h"
 #include "tests/kernel/cage.h"
 
@@ -78,6 +79,29 @@ TEST(a_text_file_without_interpreter_is_an_exec_format_error)
 	CHECK_ERR(cage_run(cage), -ENOEXEC);
 	CHECK_STR(cage->err.text, "exec: \"/script\": exec format error");
 	CHECK_INT(lp_container_exec_failed(&cage->err), 126);
+	cage_free(cage);
+}
+
+TEST(a_lack_of_memory_is_an_error_like_any_other)
+{
+	struct cage *cage = cage_new();
+	int fds;
+
+	cage->args[0] = "true";
+	CHECK_OK(cage_run(cage), &cage->err);
+	fds = cage_count_fds();
+	LP_FAULT_EACH(LP_FAULT_ALLOC, -ENOMEM) {
+		int rc = cage_start(cage);
+
+		if (lp_fault_hit()) {
+			CHECK_ERR(rc, -ENOMEM);
+			continue;
+		}
+		CHECK_OK(rc, &cage->err);
+		lp_fault_set(LP_FAULT_ALLOC, 0, -ENOMEM);	/* only counts from here on */
+		cage_end(cage);
+	}
+	CHECK_INT(cage_count_fds(), fds);
 	cage_free(cage);
 }
 
@@ -421,6 +445,68 @@ TEST(a_bind_of_a_file_and_a_directory_with_and_without_shifted_ids)
 		CHECK_HAS(cage->out, "/etc/greeting: Read-only file system\n7\n");
 		cage_own_users(cage);	/* and again: what is on disk has the container's ids */
 	}
+	cage_free(cage);
+}
+
+TEST(a_recursive_bind_is_read_only_to_its_last_submount)
+{
+	struct cage *cage;
+	struct lp_mount *bind;
+
+	lp_test_need_root();
+	lp_test_new_namespaces(CLONE_NEWNS);
+	cage = cage_new();
+	CHECK(mkdir(lp_test_path("top"), 0777) == 0);
+	CHECK(mount("top", lp_test_path("top"), "tmpfs", 0, "mode=0777") == 0);
+	CHECK(mkdir(lp_test_path("top/sub"), 0777) == 0);
+	CHECK(mount("sub", lp_test_path("top/sub"), "tmpfs", 0, "mode=0777") == 0);
+	bind = cage_mount(cage, LP_MOUNT_BIND, "/ro");
+	bind->source.path = lp_test_path("top");
+	bind->flags = LP_MOUNT_RO | LP_MOUNT_RECURSIVE | LP_MOUNT_NOEXEC;
+	bind = cage_mount(cage, LP_MOUNT_BIND, "/rw");
+	bind->source.path = lp_test_path("top");
+	bind->flags = LP_MOUNT_NOEXEC | LP_MOUNT_NOSUID;
+	for (int own = 0; own < 2; own++) {
+		CHECK_OK(cage_shell(cage, "touch /ro/x 2>&1; touch /ro/sub/x 2>&1; cp /bin/busybox /rw/true && /rw/true 2>&1; touch /rw/sub/x && echo plain"), &cage->err);
+		CHECK_STR(cage->out, "touch: /ro/x: Read-only file system\ntouch: /ro/sub/x: Read-only file system\n"
+		    "sh: /rw/true: Permission denied\nplain\n");
+		CHECK(access(lp_test_path("top/sub/x"), F_OK) < 0);	/* without RECURSIVE the submount is not there */
+		cage_own_users(cage);
+	}
+	CHECK(umount2(lp_test_path("top"), MNT_DETACH) == 0);
+	cage_free(cage);
+}
+
+TEST(what_is_mounted_later_shows_in_a_slave_and_not_in_a_private_bind)
+{
+	struct cage *cage;
+	struct lp_mount *bind;
+
+	lp_test_need_root();
+	lp_test_new_namespaces(CLONE_NEWNS);
+	cage = cage_new();
+	CHECK(mkdir(lp_test_path("top"), 0777) == 0);
+	CHECK(mount("top", lp_test_path("top"), "tmpfs", 0, "mode=0777") == 0);
+	CHECK(mount(NULL, lp_test_path("top"), NULL, MS_SHARED, NULL) == 0);
+	CHECK(mkdir(lp_test_path("top/stick"), 0777) == 0);
+	bind = cage_mount(cage, LP_MOUNT_BIND, "/slave");
+	bind->source.path = lp_test_path("top");
+	bind->flags = LP_MOUNT_RECURSIVE;
+	bind->propagation = LP_MOUNT_SLAVE;
+	bind = cage_mount(cage, LP_MOUNT_BIND, "/private");
+	bind->source.path = lp_test_path("top");
+	bind->flags = LP_MOUNT_RECURSIVE;
+	cage->args[0] = "sh";
+	cage->args[1] = "-c";
+	cage->args[2] = "echo up; while [ ! -e /slave/stick/file ]; do sleep 0.05; done; ls /private/stick | wc -l; echo seen";
+	CHECK_OK(cage_start(cage), &cage->err);
+	cage_until(cage, "up");
+	CHECK(mount("stick", lp_test_path("top/stick"), "tmpfs", 0, NULL) == 0);
+	(void)lp_test_file("top/stick/file", "x", 1);
+	cage_until(cage, "seen");
+	CHECK_STR(cage->out, "up\n0\nseen\n");
+	cage_end(cage);
+	CHECK(umount2(lp_test_path("top"), MNT_DETACH) == 0);
 	cage_free(cage);
 }
 
@@ -860,9 +946,12 @@ TEST(a_record_finds_it_again_and_knows_when_it_is_another)
 
 TEST(many_in_a_row_leave_nothing_behind)
 {
-	struct cage *cage = cage_new();
+	struct cage *cage;
 	int fds, mounts;
 
+	lp_test_need_root();
+	lp_test_new_namespaces(CLONE_NEWNS);	/* in the host's, others mount too */
+	cage = cage_new();
 	CHECK_OK(cage_shell(cage, "true"), &cage->err);	/* what is kept for good, is kept by now */
 	fds = cage_count_fds();
 	mounts = cage_count_mounts();
