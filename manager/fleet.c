@@ -2,8 +2,8 @@
  * manager/fleet.c - the devices' links: what each node must be, and who its peers are, sent when it changes.
  *
  * Theory  A device is remembered for as long as the manager runs: what it was sent last (digests, so that the next revision is
- *         a difference), and when it was heard last. Changes of objects mark devices; 200 ms later the marked ones are looked
- *         at, a few dozen in a turn. Looking makes the node's view anew and sends it only if it asks for something else.
+ *         a difference), and when it was heard last. Changes of objects mark devices; the marked ones are looked at 10 ms later,
+ *         but not sooner than 200 ms after the last look, a few dozen in a turn. Looking makes the node's view anew and sends it only if it asks for something else.
  *         The newest link of a node wins: the older one is told goodbye and ended.
  *         A device that says `have` with the digest of what it was sent last lacks nothing of that; any other lacks everything.
  */
@@ -25,7 +25,8 @@
 #include "manager/view.h"
 #include "specs/object.h"
 
-#define DEBOUNCE_MS 200
+#define DEBOUNCE_MS 200			/* between two looks */
+#define FIRST_MS    10			/* after quiet: what belongs together comes together */
 #define LOOKS       32			/* devices in one turn */
 #define LINE_MAX    (64u << 20)
 #define QUEUE_LONG  (1u << 20)		/* a link that holds this much gets nothing new until it has drained */
@@ -55,6 +56,7 @@ struct lp_links {
 	struct lp_timer timer;
 	struct lp_defer more;
 	bool waiting;			/* the timer runs */
+	int64_t looked_ms;		/* boot time of the last look; 0 none yet */
 	const struct lp_kind *pod, *node, *service, *endpoints, *config, *secret;
 };
 
@@ -116,6 +118,7 @@ look_due(struct lp_timer *timer, int64_t now_ms)
 	struct lp_links *links = lp_of(timer, struct lp_links, timer);
 
 	links->waiting = false;
+	links->looked_ms = now_ms;
 	look_some(links, now_ms);
 }
 
@@ -128,6 +131,8 @@ look_more(struct lp_defer *defer, int64_t now_ms)
 static void
 device_mark(struct lp_links *links, struct device *device, bool view)
 {
+	int64_t due_ms = lp_loop_now(links->manager->loop) + FIRST_MS;
+
 	if (!device || !device->link)
 		return;
 	if (view)
@@ -136,8 +141,9 @@ device_mark(struct lp_links *links, struct device *device, bool view)
 		device->look_peers = true;
 	if (lp_list_empty(&device->mark))
 		lp_list_append(&links->marked, &device->mark);
-	if (!links->waiting && lp_timer_start(links->manager->loop, &links->timer,
-	    lp_loop_now(links->manager->loop) + DEBOUNCE_MS, look_due) == 0)
+	if (links->looked_ms && due_ms < links->looked_ms + DEBOUNCE_MS)
+		due_ms = links->looked_ms + DEBOUNCE_MS;
+	if (!links->waiting && lp_timer_start(links->manager->loop, &links->timer, due_ms, look_due) == 0)
 		links->waiting = true;
 }
 
