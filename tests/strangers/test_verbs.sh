@@ -103,6 +103,13 @@ for verb in get describe apply create delete logs exec run expose label annotate
 done
 check "everything is deleted" limpet delete -f specs/examples/nodejs-app.yaml --timeout=60s
 shows "No resources found" limpet get pods
+layers() {
+	find "$dir/up/layers" -mindepth 1 -maxdepth 1 ! -name tmp | wc -l
+}
+shows "removed" limpet image rm limpet.local/nodejs-app:latest
+refuses "is not on this node" limpet image rm limpet.local/nodejs-app:latest
+wait_until 20 "the files of an unused image are removed" sh -c "grep -q 'unused images were removed' $dir/up.log"
+check "the layer of the other image stays" test "$(layers)" = 1
 stop_up
 refuses "cannot be reached" limpet get pods
 finish
