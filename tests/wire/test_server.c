@@ -54,7 +54,7 @@ site_room(struct lp_http_call *call, int64_t now_ms)
 		return;
 	memset(block, 'x', sizeof(block));
 	while (call->user && lp_http_queued(call) < 2 * sizeof(block)) {
-		call->user = (char *)call->user - 1;
+		call->user = (void *)((uintptr_t)call->user - 1);
 		lp_http_write(call, block, sizeof(block));
 	}
 	if (!call->user)
@@ -91,7 +91,7 @@ site_handle(void *arg, struct lp_http_call *call, int64_t now_ms)
 		lp_http_reply(call, 201, "application/json", call->body.data, call->body.len);
 	} else if (strcmp(call->path, "/big") == 0) {
 		lp_http_start(call, 200, "application/octet-stream");
-		call->user = (char *)160;	/* 10 MiB in blocks of 64 KiB */
+		call->user = (void *)(uintptr_t)160;	/* 10 MiB in blocks of 64 KiB */
 		site_room(call, now_ms);
 	} else if (strcmp(call->path, "/never") == 0) {
 		lp_http_start(call, 200, "text/plain");
