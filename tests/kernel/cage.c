@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -73,20 +74,21 @@ start_janitor(struct cage *cage)
 	pid_t pid;
 	char byte;
 
-	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid > 0) {
 		(void)close(ends[0]);
 		cage->janitor_fd = ends[1];
+		CHECK(read(ends[1], &byte, 1) == 1);	/* it has left our group, with which it would die */
 		return;
 	}
 	(void)setsid();
-	(void)close_range(0, (unsigned)ends[0] - 1, 0);	/* the runner waits for the end of our output */
+	(void)!write(ends[0], "", 1);
+	(void)close_range(0, 2, 0);	/* the runner waits for the end of our output */
 	(void)close(ends[1]);
 	(void)!read(ends[0], &byte, 1);
-	if (lp_cgroup_root_open(NULL, &cage->cgroup_root, NULL) == 0 &&
-	    lp_cgroup_open(cage->cgroup_root, cage->cgroup_name, &cage->cgroup, NULL) == 0) {
+	if (lp_cgroup_open(cage->cgroup_root, cage->cgroup_name, &cage->cgroup, NULL) == 0) {
 		(void)lp_path_each(cage->cgroup, sweep, &cage->cgroup, NULL);
 		(void)lp_cgroup_remove(cage->cgroup_root, cage->cgroup_name, NULL);
 	}
