@@ -149,12 +149,13 @@ string_take(char **at, char *end, uint32_t *out_len)
 static int
 block_read(struct lp_buf *text, struct lp_spdy_headers *out, struct lp_err *err)
 {
-	char *at = text->data, *end = at + text->len;
+	char *at = text->data, *end;
 	uint32_t count;
 
 	*out = (struct lp_spdy_headers){ "", "", "" };
 	if (text->len < 4)
 		return lp_err_say(err, -EPROTO, "SPDY headers that are cut off");
+	end = at + text->len;
 	count = u32(at);
 	at += 4;
 	while (count--) {
