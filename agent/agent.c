@@ -187,6 +187,7 @@ revision_stored(struct lp_child *child, const struct lp_err *why, int64_t now_ms
 	struct lp_agent *agent = lp_of(child, struct lp_agent, storing);
 
 	(void)now_ms;
+	lp_child_cancel(child);		/* its result is empty */
 	if (why->code < 0) {
 		lp_log(LP_LOG_ERROR, "node revision could not be stored, the former one stays", "why=\"%s\"", why->text);
 		lp_revision_fini(&agent->incoming);

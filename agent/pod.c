@@ -9,7 +9,6 @@
 
 #include "agent/agent.h"
 #include "agent/collect.h"
-#include "agent/console.h"
 #include "agent/convert.h"
 #include "base/auto.h"
 #include "base/clock.h"
@@ -67,37 +66,6 @@ name_containers(struct lp_pod *pod)
 		if (!rows[i].name)
 			return -ENOMEM;
 	return 0;
-}
-
-static struct lp_pod_container *
-find_container(struct lp_pod *pod, const char *name)
-{
-	for (size_t i = 0; i < pod->container_count; i++)
-		if (lp_text_same(pod->containers[i].name, name))
-			return &pod->containers[i];
-	return NULL;
-}
-
-static void
-copy_end(struct lp_arena *arena, struct lp_control_end *to, const struct lp_control_end *from)
-{
-	*to = *from;
-	to->reason = lp_arena_str(arena, from->reason);
-	to->message = lp_arena_str(arena, from->message);
-}
-
-static void
-keep_status(struct lp_pod_container *container, const struct lp_control_status *status)
-{
-	lp_arena_fini(&container->arena);
-	container->status = *status;
-	container->status.name = container->name;
-	container->status.reason = lp_arena_str(&container->arena, status->reason);
-	container->status.message = lp_arena_str(&container->arena, status->message);
-	container->status.notes = lp_arena_str(&container->arena, status->notes);
-	copy_end(&container->arena, &container->status.end, &status->end);
-	copy_end(&container->arena, &container->status.last, &status->last);
-	container->known = true;
 }
 
 /* ---- life of the object */
@@ -197,206 +165,6 @@ lp_pod_wait(struct lp_pod *pod, const char *reason, const char *fmt, ...)
 	lp_agent_event(pod->agent, pod, "Warning", "Failed", "%s", message);
 	lp_log(LP_LOG_WARN, "pod does not start, will retry", "pod=%s/%s reason=%s why=\"%s\"", pod->namespace, pod->name, reason, message);
 	lp_agent_report_changed(pod->agent);
-}
-
-/* ---- what the keeper says */
-
-static void
-lose_network(struct lp_pod *pod)
-{
-	struct lp_err err = { 0 };
-
-	lp_close(&pod->netns_fd);
-	lp_close(&pod->dir_fd);
-	if (pod->addr && pod->agent->net && lp_netbridge_detach(pod->agent->net, pod->uid, lp_loop_now(pod->agent->loop), &err) < 0)
-		lp_log(LP_LOG_WARN, "network of a pod was not given back", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name, err.text);
-	pod->addr = 0;
-	pod->attached = false;
-	lp_agent_network_changed(pod->agent);
-}
-
-static void
-on_pod(struct lp_control *control, const struct lp_control_state *state)
-{
-	struct lp_pod *pod = control->owner;
-
-	pod->go_ms = state->started_ms;
-	pod->uid_base = state->uid_base;
-	pod->missing = state->missing;
-	lp_pod_renew(pod, state->version);
-	switch ((enum lp_control_phase)state->phase) {
-	case LP_CONTROL_STARTING:
-		if (pod->keeper != LP_PODPLAN_READY)
-			pod->keeper = LP_PODPLAN_SPAWNED;
-		break;
-	case LP_CONTROL_RUNNING:
-		pod->keeper = LP_PODPLAN_RUNNING;
-		break;
-	case LP_CONTROL_STOPPING:
-		pod->keeper = LP_PODPLAN_RUNNING;
-		break;
-	case LP_CONTROL_DONE:
-		pod->keeper = LP_PODPLAN_DONE;
-		break;
-	}
-	lp_agent_network_changed(pod->agent);
-	lp_agent_report_changed(pod->agent);
-	lp_pod_look(pod);
-}
-
-static void
-on_ready(struct lp_control *control, int netns_fd, int dir_fd)
-{
-	struct lp_pod *pod = control->owner;
-
-	lp_close(&pod->netns_fd);
-	lp_close(&pod->dir_fd);
-	pod->netns_fd = netns_fd;
-	pod->dir_fd = dir_fd;
-	if (pod->keeper == LP_PODPLAN_SPAWNED)
-		pod->keeper = LP_PODPLAN_READY;
-	lp_pod_look(pod);
-}
-
-/* What `kubectl describe` shows of a start or an end. Only steps that happened while we looked, never on adoption. */
-static void
-tell_events(struct lp_pod *pod, const struct lp_pod_container *before, const struct lp_control_status *now)
-{
-	struct lp_agent *agent = pod->agent;
-	bool backoff = lp_text_same(now->reason, "CrashLoopBackOff");
-
-	if (now->starts > (before->known ? before->status.starts : 0)) {
-		lp_agent_event(agent, pod, "Normal", "Created", "Created container: %s", now->name);
-		lp_agent_event(agent, pod, "Normal", "Started", "Started container %s", now->name);
-		/* A limit that was asked for and cannot be had; the default one on processes is nobody's wish. */
-		if (now->notes && (strstr(now->notes, "memory") || strstr(now->notes, "cpu")))
-			lp_agent_event(agent, pod, "Warning", "LimitsUnavailable", "Container %s runs with less than it asked for: %s",
-			    now->name, now->notes);
-	}
-	if (now->run == LP_CONTROL_RUN_WAITING && backoff && !lp_text_same(before->status.reason, "CrashLoopBackOff"))
-		lp_agent_event(agent, pod, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", now->name,
-		    pod->name, pod->namespace, pod->uid);
-	if (now->end.set && lp_text_same(now->end.reason, "StartError") && now->end.message &&
-	    (!before->status.end.set || before->status.end.attempt != now->end.attempt))
-		lp_agent_event(agent, pod, "Warning", "Failed", "Error: %s", now->end.message);
-}
-
-static void
-on_status(struct lp_control *control, const struct lp_control_status *status)
-{
-	struct lp_pod *pod = control->owner;
-	struct lp_pod_container *container = find_container(pod, status->name);
-
-	if (!container)
-		return;		/* of an older spec: it is on its way out */
-	tell_events(pod, container, status);
-	keep_status(container, status);
-	lp_agent_network_changed(pod->agent);
-	lp_agent_report_changed(pod->agent);
-	lp_pod_look(pod);
-}
-
-static void
-on_begun(struct lp_control *control, uint64_t id, int fd, const struct lp_err *err)
-{
-	struct lp_pod *pod = control->owner;
-
-	lp_console_begun(pod->agent->console, id, fd, err);
-}
-
-static void
-on_ended(struct lp_control *control, uint64_t id, const struct lp_container_exit *status)
-{
-	struct lp_pod *pod = control->owner;
-
-	lp_console_ended(pod->agent->console, id, status);
-}
-
-static void
-on_pong(struct lp_control *control, uint64_t id)
-{
-	(void)control;	/* nobody pings yet: a dead keeper closes its socket */
-	(void)id;
-}
-
-static void
-on_gone(struct lp_control *control)
-{
-	struct lp_pod *pod = control->owner;
-
-	lp_control_close(control);
-	pod->connected = false;
-	if (pod->forgetting) {
-		pod->keeper = LP_PODPLAN_NONE;
-		pod->forgetting = false;
-	} else {
-		pod->keeper = LP_PODPLAN_LOST;
-		lp_log(LP_LOG_WARN, "keeper of a pod died, its pod will be cleaned up", "pod=%s/%s", pod->namespace, pod->name);
-	}
-	lose_network(pod);
-	lp_agent_report_changed(pod->agent);
-	lp_pod_look(pod);
-}
-
-const struct lp_control_ops lp_pod_control_ops = {
-	.pod = on_pod,
-	.ready = on_ready,
-	.status = on_status,
-	.begun = on_begun,
-	.ended = on_ended,
-	.pong = on_pong,
-	.gone = on_gone,
-};
-
-/* ---- adoption */
-
-void
-lp_pod_claim(struct lp_pod *pod)
-{
-	struct lp_err err = { 0 };
-
-	if (!pod->agent->net || !pod->addr || pod->attached)
-		return;
-	if (lp_netbridge_adopt(pod->agent->net, pod->uid, pod->addr, &err) == 0)
-		pod->attached = true;
-	else
-		lp_log(LP_LOG_WARN, "address of a running pod cannot be kept", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name, err.text);
-}
-
-void
-lp_pod_adopt(struct lp_pod *pod)
-{
-	struct lp_agent *agent = pod->agent;
-	lp_auto_arena struct lp_arena arena;
-	struct lp_control_state state;
-	struct lp_control_status *statuses = NULL;
-	size_t count = 0;
-	struct lp_err err = { 0 };
-	uint32_t addr;
-
-	lp_arena_init(&arena, POD_MAX);
-	if (lp_control_last(&arena, agent->run_pods_fd, pod->uid, &state, &statuses, &count, NULL) == 0) {
-		pod->uid_base = state.uid_base;
-		pod->go_ms = state.started_ms;
-		if (state.note && lp_text_ipv4(state.note, &addr) == 0)
-			pod->addr = addr;
-		lp_pod_claim(pod);
-		for (size_t i = 0; i < count; i++) {
-			struct lp_pod_container *container = find_container(pod, statuses[i].name);
-
-			if (container)
-				keep_status(container, &statuses[i]);
-		}
-	}
-	if (lp_control_open(agent->loop, &pod->control, agent->run_pods_fd, pod->uid, &lp_pod_control_ops, pod, &err) == 0) {
-		pod->connected = true;
-		pod->keeper = LP_PODPLAN_SPAWNED;	/* until it says more */
-	} else {
-		pod->keeper = LP_PODPLAN_LOST;
-		lp_log(LP_LOG_WARN, "a pod has no keeper any more, it will be cleaned up", "pod=%s/%s why=\"%s\"", pod->namespace,
-		    pod->name, err.text);
-	}
-	lp_pod_look(pod);
 }
 
 /* ---- what is wanted */
@@ -608,7 +376,7 @@ do_clean(struct lp_pod *pod, int64_t now_ms)
 	}
 	again = !pod->json || pod->go_ms == 0 || !lp_text_same(lp_json_str(pod->json, "spec.restartPolicy"), "Never");
 	note_losses(pod, again);
-	lose_network(pod);
+	lp_pod_lose_network(pod);
 	pod->stop_asked = false;
 	/* A keeper that dies before it was told to go would die again at once. */
 	if (pod->go_ms == 0)
@@ -640,6 +408,7 @@ directory_removed(struct lp_child *child, const struct lp_err *why, int64_t now_
 {
 	struct lp_pod *pod = lp_of(child, struct lp_pod, removing);
 
+	lp_child_cancel(child);		/* its result is empty */
 	if (why->code < 0) {
 		lp_log(LP_LOG_WARN, "directory of a removed pod stays, will retry", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name,
 		    why->text);

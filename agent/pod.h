@@ -83,6 +83,9 @@ void lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object);
 /* Find what already runs: connects to its keeper, or notes what a dead one left. */
 void lp_pod_adopt(struct lp_pod *pod);
 
+/* Its namespaces are gone: give its address back. */
+void lp_pod_lose_network(struct lp_pod *pod);
+
 /* Its address is still its own: tell a network that was opened after it. Does nothing twice. */
 void lp_pod_claim(struct lp_pod *pod);
 

@@ -2,6 +2,7 @@
  * base/child.h - slow work in a child process; its pidfd is a watch, its lp_err comes back through a pipe.
  *
  * Rule    only for single-threaded callers; the child gets a copy of memory and every descriptor, does its work and _exits
+ * Memory  the result is the owner's: lp_child_cancel gives it back, also after done(), before the struct is used again
  * Result  done() is called once from the loop: err->code 0 on success, -ECHILD with words when the child died by a signal
  */
 #ifndef LP_BASE_CHILD_H
