@@ -171,8 +171,19 @@ wait $traffic
 shows '^0 of [1-9][0-9]' cat "$dir/traffic" "$dir/lost"
 check "both pods still answer through n2" answers 2 $get http://192.168.77.12:30002/
 
-# ---- nothing is left
+# ---- the link comes back, and n3 has another address: everybody finds its pods again
 ip link set port1 up
+ip -n n3 addr del 192.168.77.13/24 dev eth0
+ip -n n3 addr add 192.168.77.23/24 dev eth0
+ip -n n3 route replace default via 192.168.77.1
+moved() {
+	on 1 "$limpet" get node n3 -o wide | grep -q '192\.168\.77\.23'
+}
+wait_until 60 "the manager knows n3's new address" moved
+wait_until 20 "n1 reaches the pod on n3 again" on 1 curl -sSf --max-time 1 "http://$(ask +short w3.all.default.svc.cluster.local):3000/"
+check "NodePort of n1 from the LAN, again" answers 3 $get http://192.168.77.11:30001/
+
+# ---- nothing is left
 kill "$agent2" "$agent3"
 wait "$agent2" "$agent3"
 for n in 3 2; do
