@@ -127,7 +127,7 @@ UNIT   := $(foreach f,harness $(FOLDERS) tools,$(call tests_of,$(f)))
 WORLD  := $(call tests_of,world)
 KERNEL := $(call tests_of,kernel)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH  := $(BUILD)/tools/bench/start $(BUILD)/tools/bench/true
+BENCH  := $(BUILD)/tools/bench/start $(BUILD)/tools/bench/net $(BUILD)/tools/bench/true
 VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c))
 REPLAY := $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
@@ -186,6 +186,10 @@ $(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $$(call needs,tests/vm)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 $(BUILD)/tools/bench/start: $(call objects,tools/bench/start.c tools/bench/floor.c) $(BUILD)/runtime.a $(BUILD)/base.a
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tools/bench/net: $(call objects,tools/bench/net.c) $(BUILD)/netbridge.a $(BUILD)/base.a
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
