@@ -20,11 +20,12 @@ lp_dns_zone_new(struct lp_dns_zone **out, const char *domain, struct lp_err *err
 		return lp_err_set(err, -ENOMEM, "DNS zone");
 	lp_map_init(&zone->names);
 	lp_map_init(&zone->namespaces);
-	rc = lp_dns_name_clean(domain, zone->domain);
-	if (rc < 0 || strlen(domain) > 128) {
+	rc = lp_dns_name_clean(domain, name);
+	if (rc < 0 || strlen(name) >= sizeof(zone->domain)) {
 		lp_dns_zone_free(zone);
 		return lp_err_say(err, -EINVAL, "\"%s\" cannot be a cluster domain", domain);
 	}
+	memcpy(zone->domain, name, strlen(name) + 1);
 	/* What the specification wants every cluster to answer. */
 	(void)snprintf(name, sizeof(name), "dns-version.%s", zone->domain);
 	rc = lp_dns_zone_add(zone, &(struct lp_dns_record){ .name = name, .type = LP_DNS_TXT, .ttl = 5, .target = "1.1.0" }, err);

@@ -8,6 +8,7 @@
 #include "netbridge/dns.h"
 
 #define LP_DNS_ZONE_RANGES 8
+#define LP_DNS_ZONE_DOMAIN 129		/* leaves room for what stands before it */
 
 struct lp_dns_entry {
 	struct lp_dns_entry *next;	/* more records of the same name; NULL at the end */
@@ -19,7 +20,7 @@ struct lp_dns_node {
 };
 
 struct lp_dns_zone {
-	char domain[LP_DNS_NAME];
+	char domain[LP_DNS_ZONE_DOMAIN];
 	struct lp_map names;		/* -> struct lp_dns_node */
 	struct lp_map namespaces;	/* -> the zone itself: presence only */
 	struct {
