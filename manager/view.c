@@ -301,29 +301,31 @@ add_address(struct lp_arena *arena, struct lp_json *list, const struct lp_json *
 	lp_json_set(arena, entry, "ports", copies);
 }
 
-/* The group of addresses on one node, made when it is the first. */
+/* The group of addresses of a service on one node, made when it is the first. */
 static struct lp_json *
-group_for(struct lp_arena *arena, struct lp_json *groups, const struct lp_cached *service, const char *node, size_t first)
+group_for(struct lp_arena *arena, struct lp_json *groups, struct lp_map *by_node, const struct lp_cached *service, const char *node)
 {
-	size_t index = 0;
-	struct lp_json *group;
+	struct lp_json *list = lp_map_get(by_node, node), *group;
 
-	lp_json_each(there, groups)
-		if (index++ >= first && lp_text_same(lp_json_str(there, "node"), node))
-			return lp_json_get(there, "addresses");
+	if (list)
+		return list;
 	group = lp_json_append(arena, groups, lp_json_new(arena, LP_JSON_OBJECT));
 	lp_json_set_str(arena, group, "namespace", service->namespace);
 	lp_json_set_str(arena, group, "service", service->name);
 	lp_json_set_str(arena, group, "node", node);
-	return lp_json_set_array(arena, group, "addresses");
+	list = lp_json_set_array(arena, group, "addresses");
+	if (list && lp_map_put(by_node, node, list, NULL) < 0)
+		arena->failed = true;
+	return list;
 }
 
 static void
 add_endpoints(struct lp_cached *cached, const char *self, struct lp_arena *arena, struct lp_json *groups)
 {
 	static const char *const lists[] = { "addresses", "notReadyAddresses" };
-	size_t first = lp_json_count(groups);
+	struct lp_map by_node;
 
+	lp_map_init(&by_node);
 	lp_json_each(subset, lp_json_get(lp_cached_json(cached), "subsets"))
 		for (size_t i = 0; i < 2; i++)
 			lp_json_each(address, lp_json_get(subset, lists[i])) {
@@ -331,9 +333,10 @@ add_endpoints(struct lp_cached *cached, const char *self, struct lp_arena *arena
 
 				if (node && strcmp(node, self) == 0)
 					continue;	/* the node itself knows best */
-				add_address(arena, group_for(arena, groups, cached, node ? node : "", first), address,
+				add_address(arena, group_for(arena, groups, &by_node, cached, node ? node : ""), address,
 				    lp_json_get(subset, "ports"), i == 0);
 			}
+	lp_map_fini(&by_node);
 }
 
 int

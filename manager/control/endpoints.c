@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/map.h"
 #include "base/text.h"
 #include "manager/control.h"
 #include "manager/place.h"
@@ -115,28 +116,81 @@ serves(const struct lp_cached *cached, const struct lp_json *pod)
 	return cached->node && ip && *ip && lp_place_active(pod);
 }
 
+/* ---- pods by one of their labels, made once per look: services then need not see every pod */
+
+struct labelled {
+	struct labelled *next;
+	struct lp_cached *pod;
+};
+
+/* Ends of a list of pods that share a label. */
+struct bucket {
+	struct labelled *first, *last;
+};
+
+static void
+index_label(struct lp_arena *arena, struct lp_map *index, struct lp_cached *cached, const char *key, const char *value)
+{
+	const char *name = lp_arena_printf(arena, "%s/%s=%s", cached->namespace, key, value);
+	struct bucket *bucket = name ? lp_map_get(index, name) : NULL;
+	struct labelled *entry = lp_arena_alloc(arena, sizeof(*entry));
+
+	if (!name || !entry)
+		return;			/* the arena has failed: the look is thrown away */
+	entry->pod = cached;
+	if (!bucket) {
+		bucket = lp_arena_alloc(arena, sizeof(*bucket));
+		if (!bucket || lp_map_put(index, name, bucket, NULL) < 0) {
+			arena->failed = true;
+			return;
+		}
+		bucket->first = entry;
+	} else {
+		bucket->last->next = entry;
+	}
+	bucket->last = entry;
+}
+
+static void
+index_pods(const struct lp_look *look, struct lp_map *index)
+{
+	size_t count;
+	struct lp_cached *const *pods = lp_cache_list(look->cache, lp_kind_find("v1", "Pod"), NULL, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct lp_json *pod = pods[i]->node ? lp_cached_json(pods[i]) : NULL;
+
+		if (pod && serves(pods[i], pod))
+			lp_json_each(label, lp_object_labels(pod))
+				if (label->type == LP_JSON_STRING)
+					index_label(look->arena, index, pods[i], label->key, label->text);
+	}
+}
+
 /* What the selector of the service finds; pods that are being deleted stand under "terminating". */
 static struct lp_json *
-find_subsets(const struct lp_look *look, const struct lp_cached *cached, const struct lp_json *service)
+find_subsets(const struct lp_look *look, const struct lp_map *index, const struct lp_cached *cached, const struct lp_json *service)
 {
 	struct lp_json *subsets = lp_json_new(look->arena, LP_JSON_ARRAY);
+	const struct lp_json *first = lp_json_first(lp_json_path(service, "spec.selector"));
+	const char *name = lp_arena_printf(look->arena, "%s/%s=%s", cached->namespace, first->key, lp_json_text(first) ? lp_json_text(first) : "");
+	const struct bucket *bucket = name ? lp_map_get(index, name) : NULL;
 	bool unready_too = lp_json_bool(service, "spec.publishNotReadyAddresses", false);
 	struct lp_selector selector;
-	size_t count;
-	struct lp_cached *const *pods = lp_cache_list(look->cache, lp_kind_find("v1", "Pod"), cached->namespace, &count);
 
 	if (lp_selector_map(look->arena, lp_json_path(service, "spec.selector"), &selector, NULL) < 0)
 		return subsets;
-	for (size_t i = 0; i < count; i++) {
-		const struct lp_json *pod = pods[i]->node ? lp_cached_json(pods[i]) : NULL;
-		const char *list = unready_too || lp_object_condition_true(pod, "Ready") ? "addresses" : "notReadyAddresses";
+	for (const struct labelled *entry = bucket ? bucket->first : NULL; entry; entry = entry->next) {
+		const struct lp_json *pod = lp_cached_json(entry->pod);
+		const char *list;
 
-		if (!pod || !serves(pods[i], pod) || !lp_selector_match_labels(&selector, lp_object_labels(pod)))
+		if (!pod || !lp_selector_match_labels(&selector, lp_object_labels(pod)))
 			continue;
-		if (pods[i]->deleting)
+		list = unready_too || lp_object_condition_true(pod, "Ready") ? "addresses" : "notReadyAddresses";
+		if (entry->pod->deleting)
 			list = "terminating";
 		add_address(look->arena, subsets, ports_of(look->arena, service, pod), list,
-		    address_of(look->arena, pods[i], pod, cached->name));
+		    address_of(look->arena, entry->pod, pod, cached->name));
 	}
 	return subsets;
 }
@@ -343,7 +397,7 @@ write_slices(const struct lp_look *look, struct lp_writes *writes, const struct 
 /* ---- all services */
 
 static void
-one_service(const struct lp_look *look, struct lp_writes *writes, struct lp_cached *cached)
+one_service(const struct lp_look *look, struct lp_writes *writes, const struct lp_map *index, struct lp_cached *cached)
 {
 	const struct lp_json *service = lp_cached_json(cached), *subsets;
 	struct lp_cached *by_hand;
@@ -351,7 +405,7 @@ one_service(const struct lp_look *look, struct lp_writes *writes, struct lp_cach
 	if (cached->deleting || !service || lp_text_same(lp_json_str(service, "spec.type"), "ExternalName"))
 		return;
 	if (lp_json_count(lp_json_path(service, "spec.selector")) > 0) {
-		subsets = find_subsets(look, cached, service);
+		subsets = find_subsets(look, index, cached, service);
 		write_endpoints(look, writes, cached, subsets);
 		write_slices(look, writes, cached, service, subsets);
 		return;
@@ -391,10 +445,14 @@ remove_orphans(const struct lp_look *look, struct lp_writes *writes)
 void
 lp_endpoints_control(const struct lp_look *look, struct lp_writes *writes)
 {
+	struct lp_map index;
 	size_t count;
 	struct lp_cached *const *services = lp_cache_list(look->cache, lp_kind_find("v1", "Service"), NULL, &count);
 
+	lp_map_init(&index);
+	index_pods(look, &index);
 	for (size_t i = 0; i < count; i++)
-		one_service(look, writes, services[i]);
+		one_service(look, writes, &index, services[i]);
+	lp_map_fini(&index);
 	remove_orphans(look, writes);
 }

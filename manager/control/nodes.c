@@ -92,27 +92,54 @@ static const char *const keys[] = {
 	PREFIX "network-unavailable",
 };
 
-/* Should the node have this taint of ours? */
-static bool
-wants_taint(const struct lp_json *node, const char *key, const char *effect)
-{
-	const char *ready = lp_json_str(lp_object_condition(node, "Ready"), "status");
+static const char *const effects[] = { "NoSchedule", "NoExecute" };
 
+/* What the taints of a node follow from. */
+struct state {
+	const char *ready;		/* "True", "False", "Unknown"; NULL: never reported */
+	bool unschedulable, memory, disk, pid, network;
+};
+
+static struct state
+state_of(const struct lp_json *node)
+{
+	struct state state = { .unschedulable = lp_json_bool(node, "spec.unschedulable", false) };
+
+	lp_json_each(condition, lp_json_path(node, "status.conditions")) {
+		const char *type = lp_json_str(condition, "type"), *status = lp_json_str(condition, "status");
+		bool truth = lp_text_same(status, "True");
+
+		if (lp_text_same(type, "Ready"))
+			state.ready = status;
+		else if (lp_text_same(type, "MemoryPressure"))
+			state.memory = truth;
+		else if (lp_text_same(type, "DiskPressure"))
+			state.disk = truth;
+		else if (lp_text_same(type, "PIDPressure"))
+			state.pid = truth;
+		else if (lp_text_same(type, "NetworkUnavailable"))
+			state.network = truth;
+	}
+	return state;
+}
+
+/* Should a node in this state have this taint of ours? */
+static bool
+wants_taint(const struct state *state, const char *key, const char *effect)
+{
 	if (strcmp(key, NOT_READY) == 0)	/* one that has never reported takes no pods, but keeps those it has */
-		return !ready ? strcmp(effect, "NoSchedule") == 0 : strcmp(ready, "False") == 0;
+		return !state->ready ? strcmp(effect, "NoSchedule") == 0 : strcmp(state->ready, "False") == 0;
 	if (strcmp(key, UNREACHABLE) == 0)
-		return ready && strcmp(ready, "Unknown") == 0;
+		return state->ready && strcmp(state->ready, "Unknown") == 0;
 	if (strcmp(effect, "NoSchedule") != 0)
 		return false;
 	if (strcmp(key, PREFIX "unschedulable") == 0)
-		return lp_json_bool(node, "spec.unschedulable", false);
+		return state->unschedulable;
 	if (strcmp(key, PREFIX "memory-pressure") == 0)
-		return lp_object_condition_true(node, "MemoryPressure");
+		return state->memory;
 	if (strcmp(key, PREFIX "disk-pressure") == 0)
-		return lp_object_condition_true(node, "DiskPressure");
-	if (strcmp(key, PREFIX "pid-pressure") == 0)
-		return lp_object_condition_true(node, "PIDPressure");
-	return lp_object_condition_true(node, "NetworkUnavailable");
+		return state->disk;
+	return strcmp(key, PREFIX "pid-pressure") == 0 ? state->pid : state->network;
 }
 
 static bool
@@ -140,28 +167,37 @@ add_taint(const struct lp_look *look, struct lp_json *list, const char *key, con
 	lp_json_set_str(look->arena, taint, "timeAdded", now);
 }
 
+/* Does the node have a taint that it should not have, or lack one? */
+static bool
+taints_differ(const struct lp_json *node, const struct state *state)
+{
+	lp_json_each(taint, lp_json_path(node, "spec.taints"))
+		if (is_ours(taint) && !wants_taint(state, lp_json_str(taint, "key"), lp_json_str(taint, "effect")))
+			return true;
+	for (size_t i = 0; i < lp_count(keys); i++)
+		for (size_t e = 0; e < lp_count(effects); e++)
+			if (wants_taint(state, keys[i], effects[e]) && !lp_taint_has(node, keys[i], effects[e]))
+				return true;
+	return false;
+}
+
 static void
 keep_taints(const struct lp_look *look, struct lp_writes *writes, struct lp_cached *cached)
 {
-	static const char *const effects[] = { "NoSchedule", "NoExecute" };
 	const struct lp_json *node = lp_cached_json(cached);
-	struct lp_json *list = lp_json_new(look->arena, LP_JSON_ARRAY), *copy;
-	bool changed = false;
+	struct state state = state_of(node);
+	struct lp_json *list, *copy;
 
-	lp_json_each(taint, lp_json_path(node, "spec.taints")) {
-		if (!is_ours(taint) || wants_taint(node, lp_json_str(taint, "key"), lp_json_str(taint, "effect")))
+	if (!taints_differ(node, &state))
+		return;
+	list = lp_json_new(look->arena, LP_JSON_ARRAY);
+	lp_json_each(taint, lp_json_path(node, "spec.taints"))
+		if (!is_ours(taint) || wants_taint(&state, lp_json_str(taint, "key"), lp_json_str(taint, "effect")))
 			lp_json_append(look->arena, list, lp_json_copy(look->arena, taint));
-		else
-			changed = true;
-	}
 	for (size_t i = 0; i < lp_count(keys); i++)
 		for (size_t e = 0; e < lp_count(effects); e++)
-			if (wants_taint(node, keys[i], effects[e]) && !lp_taint_has(node, keys[i], effects[e])) {
+			if (wants_taint(&state, keys[i], effects[e]) && !lp_taint_has(node, keys[i], effects[e]))
 				add_taint(look, list, keys[i], effects[e]);
-				changed = true;
-			}
-	if (!changed)
-		return;
 	copy = lp_json_copy(look->arena, node);
 	if (lp_json_count(list) > 0)
 		lp_json_set(look->arena, lp_json_need_object(look->arena, copy, "spec"), "taints", list);
