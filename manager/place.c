@@ -352,7 +352,7 @@ explain(const struct place *place, const struct reasons *reasons)
 {
 	struct lp_arena *arena = place->look->arena;
 	const char *lines[REASONS_MAX] = { 0 };
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	size_t other = place->count - reasons->hopeless;
 
 	if (place->count == 0)

@@ -44,7 +44,7 @@ add(struct gather *gather, struct lp_cached *cached)
 {
 	struct entry *entry = lp_arena_alloc(gather->arena, sizeof(*entry));
 	struct lp_json *copy = strip(gather->arena, lp_cached_json(cached));
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, OBJECT_MAX);
 	if (!entry || !copy) {

@@ -21,7 +21,7 @@ weight(const struct lp_field *field)
 static void
 note(struct compare *compare, enum lp_apply apply, const struct lp_trail *trail)
 {
-	lp_auto_buf struct lp_buf path;
+	lp_auto_buf struct lp_buf path = { 0 };
 
 	if (apply <= compare->worst)
 		return;

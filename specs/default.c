@@ -249,7 +249,7 @@ default_secret(struct lp_arena *arena, struct lp_json *secret)
 	struct lp_json *data;
 
 	lp_json_each(entry, lp_json_get(secret, "stringData")) {
-		lp_auto_buf struct lp_buf text;
+		lp_auto_buf struct lp_buf text = { 0 };
 
 		if (entry->type != LP_JSON_STRING)
 			continue;

@@ -139,7 +139,7 @@ lp_drop_object(struct lp_arena *arena, const struct lp_kind *kind, struct lp_jso
 const char *
 lp_drop_strict(struct lp_arena *arena, const struct lp_drop *drop)
 {
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	bool first = true;
 
 	if (drop->strict == 0)

@@ -114,7 +114,7 @@ static int
 wrong_type(const struct parse *parse, const struct lp_schema *schema, const struct lp_field *field, enum lp_shape shape,
     const struct lp_trail *trail, const struct lp_json *value)
 {
-	lp_auto_buf struct lp_buf out, path;
+	lp_auto_buf struct lp_buf out = { 0 }, path = { 0 };
 
 	lp_buf_init(&out, 4096);
 	lp_buf_init(&path, 2048);

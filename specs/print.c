@@ -151,7 +151,7 @@ add_labels(struct row *row, const struct lp_json *labels)
 {
 	size_t count = lp_json_count(labels), at = 0;
 	struct lp_json **sorted = lp_arena_alloc(row->arena, (count + 1) * sizeof(*sorted));
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 
 	lp_buf_init(&out, 64 << 10);
 	if (!sorted)
@@ -354,7 +354,7 @@ pod_cells(struct row *row)
 static void
 add_external(struct row *row, const char *type)
 {
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 
 	lp_buf_init(&out, 64 << 10);
 	if (lp_text_same(type, "ExternalName")) {
@@ -376,7 +376,7 @@ add_external(struct row *row, const char *type)
 static void
 add_service_ports(struct row *row)
 {
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 
 	lp_buf_init(&out, 64 << 10);
 	lp_json_each(port, lp_json_path(row->object, "spec.ports")) {
@@ -414,7 +414,7 @@ add_roles(struct row *row)
 	const struct lp_json *labels = lp_object_labels(row->object);
 	size_t count = 0;
 	struct lp_json **sorted = lp_arena_alloc(row->arena, (lp_json_count(labels) + 1) * sizeof(*sorted));
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	const char *role = lp_object_label(row->object, "kubernetes.io/role");
 
 	lp_buf_init(&out, 64 << 10);

@@ -205,7 +205,7 @@ read_any(struct decoder *decoder, struct slice in, struct lp_json **out)
 static int
 read_bytes(struct decoder *decoder, const struct slice *in, struct lp_json **out)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, BYTES_MAX);
 	if (lp_text_base64_encode(&text, in->at, (size_t)(in->end - in->at)) < 0)

@@ -50,7 +50,7 @@ lp_faults_init(struct lp_faults *faults, struct lp_arena *arena)
 static int
 add_value(struct lp_buf *out, const struct lp_json *value)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, 1 << 20);
 	if (lp_json_write(&text, value) < 0 || text.len > 256) {
@@ -64,7 +64,7 @@ add_value(struct lp_buf *out, const struct lp_json *value)
 void
 lp_faults_add(struct lp_faults *faults, enum lp_fault_reason reason, const char *path, const struct lp_json *value, const char *detail)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_fault *fault;
 
 	faults->count++;
@@ -214,7 +214,7 @@ lp_status_cause(struct lp_arena *arena, struct lp_json *status, const char *reas
 struct lp_json *
 lp_status_invalid(struct lp_arena *arena, const struct lp_kind *kind, const char *name, const struct lp_faults *faults)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_json *status;
 	bool many = faults->first && faults->first->next;
 

@@ -31,7 +31,7 @@ lp_trail_print_plain(const struct lp_trail *trail, struct lp_buf *out)
 const char *
 lp_trail_text(struct lp_arena *arena, const struct lp_trail *trail)
 {
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	const char *text;
 
 	lp_buf_init(&out, 64 << 10);

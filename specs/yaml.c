@@ -108,7 +108,7 @@ has_tag(const yaml_char_t *tag, const char *name)
 static int
 read_binary(struct reader *reader, const yaml_event_t *event, struct lp_json **out)
 {
-	lp_auto_buf struct lp_buf bytes;
+	lp_auto_buf struct lp_buf bytes = { 0 };
 
 	lp_buf_init(&bytes, reader->bytes_max);
 	if (lp_text_base64_decode(&bytes, (const char *)event->data.scalar.value, event->data.scalar.length) < 0)
@@ -490,7 +490,7 @@ static int
 parse_yaml(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits, struct lp_json **out,
     struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf copy;
+	lp_auto_buf struct lp_buf copy = { 0 };
 	int rc;
 
 	lp_buf_init(&copy, len + len / 2 + 4096);

@@ -295,7 +295,7 @@ static void
 take_report(struct device *device, const char *text)
 {
 	struct lp_world *world = device->world;
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct taken *taken = calloc(1, sizeof(*taken));
 	struct lp_writes writes;
 	struct lp_err err;
@@ -313,7 +313,7 @@ take_report(struct device *device, const char *text)
 static void
 take_revision(struct device *device, const char *text)
 {
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_err err = { 0 };
 
 	lp_arena_init(&arena, 64 << 20);
@@ -370,8 +370,8 @@ deliver_due(struct lp_world *world)
 static void
 send_report(struct device *device)
 {
-	lp_auto_arena struct lp_arena arena;
-	lp_auto_buf struct lp_buf text;
+	lp_auto_arena struct lp_arena arena = { 0 };
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_json *report;
 
 	if (!device->up || device->reporting)
@@ -390,7 +390,7 @@ send_report(struct device *device)
 static void
 write_revision(struct lp_world *world, const struct lp_view *view, struct lp_buf *line)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	char digest[LP_DIGEST_TEXT];
 
 	lp_buf_init(&text, 64 << 20);
@@ -413,7 +413,7 @@ send_view(struct device *device)
 	struct lp_world *world = device->world;
 	struct lp_arena arena;
 	struct lp_view view;
-	lp_auto_buf struct lp_buf line;
+	lp_auto_buf struct lp_buf line = { 0 };
 	struct lp_err err;
 
 	if (!world->running || !device->up || device->broken || device->viewed == lp_cache_revision(world->manager.cache))
@@ -533,7 +533,7 @@ change_of(struct lp_world *world, enum lp_change_verb verb, const struct lp_kind
 void
 lp_world_apply(struct lp_world *world, const char *yaml)
 {
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *documents = NULL;
 	struct lp_err err;
 

@@ -44,7 +44,7 @@ walk(struct lp_arena *arena, struct lp_json *document)
 static struct lp_json *
 once_around(struct lp_arena *arena, const struct lp_json_limits *limits, const struct lp_json *document)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_json *again;
 
 	lp_buf_init(&text, 4 << 20);
@@ -69,7 +69,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct lp_json_limits limits = { .bytes = 65536, .depth = 32, .nodes = 4096 };
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *documents;
 
 	lp_arena_init(&arena, 64 << 20);

@@ -37,7 +37,7 @@ static void
 put(struct lp_objects *objects, const struct lp_kind *kind, struct lp_json *object)
 {
 	struct lp_json *metadata = lp_json_need_object(&objects->arena, object, "metadata");
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_cached *cached = NULL;
 	struct lp_err err = { 0 };
 

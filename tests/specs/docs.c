@@ -44,7 +44,7 @@ lp_docs_defaulted(const char *yaml)
 const char *
 lp_docs_text(const struct lp_json *value)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	if (!value)
 		return "(absent)";
@@ -57,7 +57,7 @@ const char *
 lp_docs_faults(const char *yaml)
 {
 	struct lp_json *document = lp_docs_defaulted(yaml);
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_faults faults;
 	int rc;
 

@@ -65,7 +65,7 @@ judge(struct lp_arena *arena, struct lp_json *document, struct outcome *outcome)
 static void
 judge_file(const char *name, struct outcome *outcome)
 {
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *documents = NULL;
 	lp_auto_free char *text = NULL;
 	struct lp_err err = { 0 };

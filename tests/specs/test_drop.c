@@ -57,7 +57,7 @@ TEST(an_ignored_field_that_asks_for_nothing_earns_no_warning)
 
 TEST(the_list_is_bounded_and_the_count_is_not)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_drop out;
 	size_t kept = 0;
 

@@ -10,7 +10,7 @@ static struct lp_json *
 document(const char *group)
 {
 	struct lp_json_limits limits = { .bytes = 16 << 20, .nodes = 1 << 20 };
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_json *value = NULL;
 	struct lp_err err = { 0 };
 
@@ -55,7 +55,7 @@ TEST(the_document_of_a_group_is_complete)
 
 TEST(a_group_that_we_do_not_serve_has_no_document)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, 1 << 20);
 	CHECK_INT(lp_openapi_v3(&text, "apps", "v1"), -ENOENT);

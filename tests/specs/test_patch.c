@@ -21,11 +21,11 @@ json(const char *text)
 static const char *
 text_of(const struct lp_json *value)
 {
-	static struct lp_buf buf;
+	lp_auto_buf struct lp_buf buf = { 0 };
 
 	lp_buf_init(&buf, 1 << 20);
 	CHECK_INT(lp_json_write(&buf, value), 0);
-	return buf.data;
+	return lp_arena_str(&arena, lp_buf_text(&buf));
 }
 
 typedef int (*patch_fn)(const struct lp_json *target, const struct lp_json *patch, struct lp_json **out, struct lp_err *err);

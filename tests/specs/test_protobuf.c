@@ -81,8 +81,8 @@ put_message(struct lp_buf *out, unsigned field, struct lp_buf *inner)
 static int
 decode_object(const char *kind, struct lp_buf *object, struct lp_json **out, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf all;
-	lp_auto_buf struct lp_buf type;
+	lp_auto_buf struct lp_buf all = { 0 };
+	lp_auto_buf struct lp_buf type = { 0 };
 
 	lp_buf_init(&all, 1 << 20);
 	lp_buf_init(&type, 1 << 20);

@@ -80,7 +80,7 @@ TEST(a_trail_prints_members_elements_and_keys)
 {
 	struct lp_trail spec = { .name = "spec" }, list = { .up = &spec, .name = "containers" }, element = { .up = &list, .index = 3 };
 	struct lp_trail limits = { .up = &element, .name = "limits" }, key = { .up = &limits, .key = "cpu" };
-	lp_auto_buf struct lp_buf plain;
+	lp_auto_buf struct lp_buf plain = { 0 };
 
 	CHECK_STR(lp_trail_text(lp_docs_arena(), &key), "spec.containers[3].limits[cpu]");
 	CHECK_STR(lp_trail_text(lp_docs_arena(), NULL), "");

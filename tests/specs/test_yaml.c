@@ -105,7 +105,7 @@ TEST(a_key_that_stands_twice_is_marked_and_the_last_wins)
 
 TEST(a_large_mapping_still_finds_its_keys)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	const struct lp_json *document;
 
 	lp_buf_init(&text, 1 << 20);
@@ -119,7 +119,7 @@ TEST(a_large_mapping_still_finds_its_keys)
 
 TEST(a_bomb_of_aliases_is_refused)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, 1 << 20);
 	lp_buf_str(&text, "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
@@ -156,7 +156,7 @@ TEST(malformed_yaml_names_line_and_column)
 static void
 writes(const char *yaml, const char *want)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, 1 << 20);
 	CHECK_INT(lp_yaml_write(&text, lp_docs_yaml(yaml)), 0);
@@ -185,7 +185,7 @@ try_case(const struct lp_json *test, struct tally *tally)
 	const char *yaml = lp_json_str(test, "in_yaml"), *json = lp_json_str(test, "in_json");
 	bool read_by_libyaml = lp_text_same(lp_json_str(test, "libyaml_0_2_5"), "same-events");
 	struct lp_json *documents = NULL, *want = NULL;
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_err err;
 
 	lp_arena_init(&arena, 64 << 20);

@@ -384,7 +384,7 @@ lp_board_exit(struct lp_board *board, struct lp_board_pod *pod, int code, int64_
 static void
 digest_of(const struct lp_json *value, char out[LP_DIGEST_TEXT])
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, 16 << 20);
 	CHECK_INT(lp_json_write_sorted(&text, value), 0);
