@@ -129,7 +129,7 @@ close_late(struct lp_timer *timer, int64_t now_ms)
 static void
 send_status(struct lp_session *session, struct lp_arena *arena, const struct lp_json *status)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, STATUS_MAX);
 	if (arena->failed || lp_json_write(&text, status) < 0) {
@@ -159,7 +159,7 @@ new_status(struct lp_arena *arena, bool success)
 void
 lp_session_finish(struct lp_session *session, int http, const char *reason, const char *message)
 {
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *status;
 
 	if (session->finished)
@@ -178,7 +178,7 @@ lp_session_finish(struct lp_session *session, int http, const char *reason, cons
 void
 lp_session_finish_exit(struct lp_session *session, int code)
 {
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *status, *causes, *cause;
 
 	if (session->finished)
@@ -289,7 +289,7 @@ lp_session_pump(struct lp_session *session, int64_t now_ms)
 static void
 resize(struct lp_session *session)
 {
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *size;
 	int64_t rows, cols;
 

@@ -52,7 +52,7 @@ set(struct lp_env *env, const char *name, const char *value, struct lp_err *err)
 const char *
 lp_env_expand(const struct lp_env *env, const char *text)
 {
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 
 	lp_buf_init(&out, EXPANDED_MAX);
 	for (; *text; text++) {
@@ -95,7 +95,7 @@ subscript(const char *path, const char *map, char *key, size_t size)
 static const char *
 map_lines(struct lp_arena *arena, const struct lp_json *map)
 {
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 
 	lp_buf_init(&out, EXPANDED_MAX);
 	lp_json_each(pair, map) {
@@ -170,7 +170,7 @@ static const char *
 data_value(struct lp_arena *arena, const struct lp_json *object, bool secret, const char *key)
 {
 	const char *text = lp_json_text(lp_json_get(lp_json_get(object, "data"), key));
-	lp_auto_buf struct lp_buf plain;
+	lp_auto_buf struct lp_buf plain = { 0 };
 
 	if (!text || !secret)
 		return text;

@@ -83,7 +83,7 @@ static size_t
 read_resolvers(const char *path, bool stubs, uint32_t *out)
 {
 	lp_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, RESOLV_MAX);
 	if (fd < 0 || lp_path_read_fd(fd, &text, NULL) < 0)

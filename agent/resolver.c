@@ -160,7 +160,7 @@ static int
 ask_upstream(struct lp_resolver *resolver, struct client *client, const struct sockaddr_in *from, const uint8_t *question, size_t len,
     size_t max, const char *chase)
 {
-	lp_auto_buf struct lp_buf instead;
+	lp_auto_buf struct lp_buf instead = { 0 };
 	struct lp_dns_question parsed;
 	struct waiting *waiting = calloc(1, sizeof(*waiting));
 	struct lp_err err;

@@ -91,7 +91,7 @@ check_index(struct lp_revision *out, const struct lp_revision_trust *trust, stru
 static int
 verify_signature(const struct lp_revision *out, const struct lp_revision_trust *trust, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf der;
+	lp_auto_buf struct lp_buf der = { 0 };
 	int rc;
 
 	if (!trust->verify)
@@ -228,8 +228,8 @@ lp_revision_accept(struct lp_revision *out, const struct lp_revision *current, c
 static int
 write_index(int node_fd, const struct lp_revision *revision, struct lp_err *err)
 {
-	lp_auto_arena struct lp_arena arena;
-	lp_auto_buf struct lp_buf text;
+	lp_auto_arena struct lp_arena arena = { 0 };
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_json *doc;
 
 	lp_arena_init(&arena, 2 * INDEX_MAX);
@@ -316,8 +316,8 @@ static int
 load_one(int node_fd, const char *file, struct lp_revision *out, const struct lp_revision_trust *trust, struct lp_err *err)
 {
 	struct stored stored = { .objects_fd = -1 };
-	lp_auto_arena struct lp_arena arena;
-	lp_auto_buf struct lp_buf state;
+	lp_auto_arena struct lp_arena arena = { 0 };
+	lp_auto_buf struct lp_buf state = { 0 };
 	struct lp_json *doc;
 	int rc;
 

@@ -66,7 +66,7 @@ take_object(struct reading *reading, struct lp_json *object, struct lp_err *err)
 	const struct lp_kind *kind = lp_object_kind_of(object);
 	struct lp_arena *arena = &reading->arena;
 	struct lp_json *metadata = lp_json_need_object(arena, object, "metadata"), *row;
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_faults faults;
 	char digest[LP_DIGEST_TEXT];
 	int rc;
@@ -158,7 +158,7 @@ take_file(void *arg, const char *name)
 {
 	struct reading *reading = arg;
 	struct lp_standalone *standalone = reading->standalone;
-	lp_auto_buf struct lp_buf file;
+	lp_auto_buf struct lp_buf file = { 0 };
 	struct lp_err err = { 0 };
 	char *text = NULL;
 	void *old = NULL;
@@ -186,7 +186,7 @@ write_line(struct reading *reading, struct lp_err *err)
 	struct lp_standalone *standalone = reading->standalone;
 	struct lp_arena *arena = &reading->arena;
 	struct lp_json *index = lp_json_new(arena, LP_JSON_OBJECT);
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	char time[LP_CLOCK_TEXT];
 
 	lp_buf_init(&text, ARENA_MAX);

@@ -130,7 +130,7 @@ add_event(struct lp_tell *tell, struct lp_arena *arena, struct lp_json *list, st
 static int
 digest_of(const struct lp_json *value, char out[LP_DIGEST_TEXT])
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, REPORT_MAX);
 	if (lp_json_write_sorted(&text, value) < 0)
@@ -277,8 +277,8 @@ static void
 report_due(struct lp_defer *defer, int64_t now_ms)
 {
 	struct lp_agent *agent = lp_of(defer, struct lp_agent, report_defer);
-	lp_auto_arena struct lp_arena arena;
-	lp_auto_buf struct lp_buf body;
+	lp_auto_arena struct lp_arena arena = { 0 };
+	lp_auto_buf struct lp_buf body = { 0 };
 	struct lp_json *report;
 	struct lp_err err = { 0 };
 

@@ -75,7 +75,7 @@ read_value(struct files *files, const struct lp_json *object, bool secret, const
 {
 	const struct lp_json *text = lp_json_get(lp_json_get(object, "data"), key);
 	const struct lp_json *coded = secret ? text : lp_json_get(lp_json_get(object, "binaryData"), key);
-	lp_auto_buf struct lp_buf plain;
+	lp_auto_buf struct lp_buf plain = { 0 };
 
 	if (!secret && lp_json_text(text)) {
 		*out = text->text;

@@ -320,7 +320,7 @@ agent_ready(struct lp_watch *watch, uint32_t events, int64_t now_ms)
 {
 	struct lp_keeper *keeper = lp_of(watch, struct lp_keeper, talk.agent_watch);
 	struct lp_control_message message;
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	int rc;
 
 	(void)now_ms;

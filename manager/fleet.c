@@ -286,7 +286,7 @@ write_revision(struct lp_links *links, const struct device *device, const struct
     struct lp_buf *line, struct lp_err *err)
 {
 	struct lp_manager *manager = links->manager;
-	lp_auto_buf struct lp_buf text, signature;
+	lp_auto_buf struct lp_buf text = { 0 }, signature = { 0 };
 	int rc;
 
 	lp_buf_init(&text, LINE_MAX);
@@ -311,8 +311,8 @@ write_revision(struct lp_links *links, const struct device *device, const struct
 static int
 send_view(struct lp_links *links, struct device *device, struct lp_err *err)
 {
-	lp_auto_arena struct lp_arena arena;
-	lp_auto_buf struct lp_buf line;
+	lp_auto_arena struct lp_arena arena = { 0 };
+	lp_auto_buf struct lp_buf line = { 0 };
 	uint8_t digest[LP_DIGEST_BYTES];
 	char revision[LP_DIGEST_TEXT];
 	struct lp_view view;
@@ -339,8 +339,8 @@ send_view(struct lp_links *links, struct device *device, struct lp_err *err)
 static int
 send_peers(struct lp_links *links, struct device *device, struct lp_err *err)
 {
-	lp_auto_arena struct lp_arena arena;
-	lp_auto_buf struct lp_buf line;
+	lp_auto_arena struct lp_arena arena = { 0 };
+	lp_auto_buf struct lp_buf line = { 0 };
 	uint8_t digest[LP_DIGEST_BYTES];
 	int rc;
 
@@ -506,7 +506,7 @@ int
 lp_fleet_send(struct lp_links *links, const char *node, const char *line, size_t len)
 {
 	struct device *device = links ? device_find(links, node) : NULL;
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	if (!device || !device->link || !device->link->call)
 		return -ENOTCONN;

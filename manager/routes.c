@@ -97,7 +97,7 @@ split(struct lp_request *request, const char *path, struct segments *out)
 	out->count = 0;
 	while (*path == '/') {
 		size_t len = strcspn(++path, "/");
-		lp_auto_buf struct lp_buf text;
+		lp_auto_buf struct lp_buf text = { 0 };
 
 		if (len == 0 && path[len] == '\0')
 			break;

@@ -43,7 +43,7 @@ struct leg {
 static void
 leg_fail(struct leg *leg, const char *words)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, STATUS_MAX);
 	if (leg->session->forward) {
@@ -60,7 +60,7 @@ leg_fail(struct leg *leg, const char *words)
 static void
 forward_finish(struct leg *leg)
 {
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *status = NULL;
 	const char *message = NULL;
 
@@ -133,7 +133,7 @@ leg_open(struct leg *leg, uint16_t port, struct lp_err *err)
 {
 	struct session *session = leg->session;
 	struct lp_manager *manager = session->tunnels->manager;
-	lp_auto_arena struct lp_arena arena;
+	lp_auto_arena struct lp_arena arena = { 0 };
 	struct lp_json *options;
 	struct lp_cached *pod = lp_cache_find(manager->cache, lp_kind_find("v1", "Pod"), session->namespace, session->pod);
 
@@ -285,7 +285,7 @@ exec_options(struct lp_request *request, struct session *session, struct lp_stre
 		return NULL;
 	command = lp_json_set_array(arena, options, "command");
 	for (size_t i = 0; i < COMMANDS_MAX; i++) {
-		lp_auto_buf struct lp_buf word;
+		lp_auto_buf struct lp_buf word = { 0 };
 
 		lp_buf_init(&word, 128u << 10);
 		if (lp_http_query(request->call->query, "command", i, &word) < 0)
@@ -299,7 +299,7 @@ exec_options(struct lp_request *request, struct session *session, struct lp_stre
 static const char *
 forward_ports(struct lp_request *request, uint16_t out[static PORTS_MAX + 1])
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	size_t count = 0;
 	char *save = NULL;
 

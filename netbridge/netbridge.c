@@ -50,7 +50,7 @@ struct lp_netbridge {
 static int
 replace_table(struct lp_netbridge *net, const struct lp_service_plan *plan, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf addrs;
+	lp_auto_buf struct lp_buf addrs = { 0 };
 	uint32_t addr = 0;
 
 	lp_buf_init(&addrs, net->lease.size * sizeof(addr));
@@ -504,7 +504,7 @@ set_port_of(void *arg, const struct lp_link *link)
 static int
 follow_port_mode(struct lp_netbridge *net, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf names;
+	lp_auto_buf struct lp_buf names = { 0 };
 	struct lp_link_port mode;
 	int rc;
 

@@ -292,7 +292,7 @@ static int
 check_executed(const struct lp_launch *launch, struct lp_err *err)
 {
 	int proc_fd;
-	lp_auto_buf struct lp_buf stat;
+	lp_auto_buf struct lp_buf stat = { 0 };
 	siginfo_t info = { 0 };
 	char path[32];
 	const char *after;

@@ -367,7 +367,7 @@ pem_to_der(const char *pem, const char *kind, struct lp_buf *out, struct lp_err 
 int
 lp_cert_read(const char *pem, struct lp_cert_identity *out, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf der;
+	lp_auto_buf struct lp_buf der = { 0 };
 	const char *first = strstr(pem, "-----BEGIN CERTIFICATE-----");
 	int rc;
 

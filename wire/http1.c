@@ -58,7 +58,7 @@ carry_head(struct lp_http_part *any, int64_t len)
 {
 	struct h1_part *part = (struct h1_part *)any;
 	struct lp_http1 *h1 = part->h1;
-	lp_auto_buf struct lp_buf head;
+	lp_auto_buf struct lp_buf head = { 0 };
 	const char *name, *value;
 	size_t pos = 0;
 	bool old = h1->parser.http_major == 1 && h1->parser.http_minor == 0;
@@ -138,7 +138,7 @@ carry_upgrade(struct lp_http_part *any, const char *protocol, const struct lp_ch
 {
 	struct lp_http1 *h1 = ((struct h1_part *)any)->h1;
 	struct lp_channel *channel = h1->channel;
-	lp_auto_buf struct lp_buf head;
+	lp_auto_buf struct lp_buf head = { 0 };
 	const char *name, *value;
 	size_t pos = 0;
 	int rc;

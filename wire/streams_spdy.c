@@ -175,7 +175,7 @@ begin(struct lp_streams *streams, int64_t now_ms)
 static int
 out(struct lp_streams *streams)
 {
-	lp_auto_buf struct lp_buf frames;
+	lp_auto_buf struct lp_buf frames = { 0 };
 
 	if (!streams->has_socket || !streams->scratch.len || streams->scratch.failed)
 		return lp_streams_flush(streams);
@@ -188,7 +188,7 @@ out(struct lp_streams *streams)
 static int
 feed(struct lp_streams *streams, const void *data, size_t len, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf answer;
+	lp_auto_buf struct lp_buf answer = { 0 };
 	int rc = begin(streams, 0);
 
 	lp_buf_init(&answer, LP_STREAMS_MESSAGE);

@@ -80,7 +80,7 @@ ticket_write(void *arg, const mbedtls_ssl_session *session, unsigned char *start
 {
 	struct lp_tls_config *config = arg;
 	struct lp_tls *tls = config->current;
-	lp_auto_buf struct lp_buf plain;
+	lp_auto_buf struct lp_buf plain = { 0 };
 	size_t room = (size_t)(end - start), size = 0;
 	char *to;
 

@@ -41,7 +41,7 @@ static int
 tell(struct lp_context *ctx, const struct lp_kind *kind, const struct lp_json *result)
 {
 	const char *dry = o.dry_run ? (!strcmp(o.dry_run, "server") ? " (server dry run)" : !strcmp(o.dry_run, "client") ? " (dry run)" : "") : "";
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	struct lp_output how;
 	int rc = lp_output_parse(o.output, &how, &ctx->err);
 
@@ -98,7 +98,7 @@ add_entry(struct lp_context *ctx, struct lp_json *object, bool secret, const cha
 {
 	struct lp_arena *arena = &ctx->arena;
 	bool binary = secret || !lp_text_is_utf8(value, len) || memchr(value, '\0', len);
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, 2 * VALUE_MAX);
 	if (binary && lp_text_base64_encode(&text, value, len) < 0)
@@ -129,7 +129,7 @@ add_file(struct lp_context *ctx, struct lp_json *object, bool secret, const char
 	const char *equals = strchr(word, '='), *path = equals ? equals + 1 : word, *slash = strrchr(path, '/');
 	const char *key = equals ? lp_arena_mem(&ctx->arena, word, (size_t)(equals - word)) : slash ? slash + 1 : path;
 	lp_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	int rc;
 
 	lp_buf_init(&text, VALUE_MAX);

@@ -262,7 +262,7 @@ words_of(struct lp_describe *d, const char *key)
 static void
 add_tree(struct lp_describe *d, int level, const struct lp_json *value)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	const char *key = value->key ? words_of(d, value->key) : "";
 
 	if (level > TREE_DEPTH_MAX)
@@ -291,7 +291,7 @@ add_secret(struct lp_describe *d, const struct lp_json *secret)
 {
 	lp_describe_line(d, 0, "Type:\t%s\n\nData\n====", lp_json_str(secret, "type") ?: "");
 	lp_json_each(entry, lp_json_get(secret, "data")) {
-		lp_auto_buf struct lp_buf text;
+		lp_auto_buf struct lp_buf text = { 0 };
 
 		lp_buf_init(&text, (size_t)4 << 20);
 		if (lp_text_base64_decode(&text, lp_json_text(entry) ?: "", strlen(lp_json_text(entry) ?: "")) < 0)
@@ -349,7 +349,7 @@ static int
 describe_one(struct lp_context *ctx, const struct lp_kind *kind, const struct lp_json *object, bool first)
 {
 	struct lp_describe d = { .ctx = ctx, .now_ms = lp_clock_wall_ms() };
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	int rc;
 
 	lp_buf_init(&d.text, (size_t)16 << 20);

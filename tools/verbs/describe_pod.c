@@ -9,7 +9,7 @@
 static const char *
 scalar(struct lp_describe *d, const struct lp_json *value)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	if (!value)
 		return "";

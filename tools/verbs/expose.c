@@ -146,7 +146,7 @@ post(struct lp_context *ctx, struct lp_json *service)
 	bool here = o.dry_run && !strcmp(o.dry_run, "client"), there = o.dry_run && !strcmp(o.dry_run, "server");
 	const char *query = there ? "fieldManager=kubectl-expose&dryRun=All" : "fieldManager=kubectl-expose";
 	struct lp_json *result = service;
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	struct lp_output how;
 	int rc = lp_output_parse(o.output, &how, &ctx->err);
 

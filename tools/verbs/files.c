@@ -79,7 +79,7 @@ static int
 add_text(struct lp_context *ctx, struct lp_files *files, const char *source, int fd)
 {
 	static const struct lp_json_limits limits = { TEXT_MAX, 64, 4000000 };
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_json *documents = NULL, *next;
 	int rc;
 

@@ -195,7 +195,7 @@ list(struct lp_context *ctx)
 	static const char *const heads[] = { "REPOSITORY", "TAG", "IMAGE ID", "SIZE", "LOADED" };
 	struct listing l = { .ctx = ctx, .now_ms = lp_clock_wall_ms() };
 	struct lp_images *images = NULL;
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	int rc;
 
 	if (ctx->count != 1)

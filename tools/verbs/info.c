@@ -57,7 +57,7 @@ version(struct lp_context *ctx)
 {
 	struct lp_arena *arena = &ctx->arena;
 	struct lp_json *all = lp_json_new(arena, LP_JSON_OBJECT), *server = NULL;
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	struct lp_output how;
 	int rc = lp_output_parse(o.output, &how, &ctx->err), answered = 0;
 
@@ -161,7 +161,7 @@ resources(struct lp_context *ctx)
 	static const char *const heads[] = { "NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND", "VERBS" };
 	struct listing l = { .ctx = ctx };
 	struct lp_json *groups = NULL;
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	int rc;
 
 	l.wide = o.output && !strcmp(o.output, "wide");

@@ -103,7 +103,7 @@ skip_space(const char *p)
 static const char *
 take_operand(struct walk *w, const struct lp_json *at, const char *p, struct operand *out)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	size_t n = 0;
 
 	memset(out, 0, sizeof(*out));

@@ -25,7 +25,7 @@ lp_kubeconfig_is_there(const char *path)
 static int
 read_file(struct lp_arena *arena, const char *path, const char **out, struct lp_err *err)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	lp_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int rc;
 
@@ -45,7 +45,7 @@ read_either(struct lp_arena *arena, const char *path, const struct lp_json *obje
 {
 	const char *data = lp_json_text(lp_json_get(object, lp_arena_printf(arena, "%s-data", name)));
 	const char *file = lp_json_text(lp_json_get(object, name));
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	const char *slash = strrchr(path, '/');
 
 	lp_buf_init(&text, FILE_MAX);

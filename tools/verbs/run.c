@@ -175,7 +175,7 @@ post(struct lp_context *ctx, const char *kind_name, struct lp_json *object)
 	const struct lp_kind *kind = lp_kind_find("v1", kind_name);
 	const char *query = "fieldManager=kubectl-run", *dry = "";
 	struct lp_json *result = object;
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	struct lp_output how;
 	int rc = lp_output_parse(o.output, &how, &ctx->err);
 

@@ -89,7 +89,7 @@ lp_table_print(struct lp_table *table, struct lp_buf *out)
 static const char *
 cell_text(struct lp_arena *arena, const struct lp_json *cell)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	if (!cell || cell->type == LP_JSON_NULL)
 		return "<none>";
@@ -103,7 +103,7 @@ cell_text(struct lp_arena *arena, const struct lp_json *cell)
 static const char *
 labels_text(struct lp_arena *arena, const struct lp_json *object)
 {
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 
 	lp_buf_init(&text, 65536);
 	lp_json_each(label, lp_object_labels(object))

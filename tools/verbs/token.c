@@ -75,7 +75,7 @@ list(struct lp_context *ctx)
 	static const char *const heads[] = { "ID", "USES", "USER", "EXPIRES" };
 	struct lp_table table;
 	struct lp_json *answer = NULL;
-	lp_auto_buf struct lp_buf out;
+	lp_auto_buf struct lp_buf out = { 0 };
 	int rc = lp_context_get(ctx, TOKENS, &answer);
 
 	if (rc < 0)
@@ -112,7 +112,7 @@ delete(struct lp_context *ctx)
 	if (ctx->count < 2)
 		return lp_context_usage(ctx, "token delete takes at least one ID");
 	for (int i = 1; i < ctx->count; i++) {
-		lp_auto_buf struct lp_buf path;
+		lp_auto_buf struct lp_buf path = { 0 };
 		const char *dot;
 		int rc;
 

@@ -131,7 +131,7 @@ static int
 fits(void *arg, const struct lp_json *object)
 {
 	struct wish *wish = arg;
-	lp_auto_buf struct lp_buf text;
+	lp_auto_buf struct lp_buf text = { 0 };
 	int rc;
 
 	if (wish->goal == GOAL_DELETE)
