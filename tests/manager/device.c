@@ -41,16 +41,23 @@ fleet_start(struct fleet *fleet)
 }
 
 void
-fleet_stop(struct fleet *fleet)
+fleet_down(struct fleet *fleet)
 {
 	struct lp_manager *manager = &fleet->api.manager;
 
 	lp_server_free(fleet->server);
 	lp_server_free(manager->server);
-	manager->server = NULL;
+	manager->server = fleet->server = NULL;
 	lp_tunnel_free(manager->tunnels);
 	lp_fleet_free(manager->links);
 	lp_sign_free(manager->sign);
+	manager->sign = NULL;
+}
+
+void
+fleet_stop(struct fleet *fleet)
+{
+	fleet_down(fleet);
 	api_stop(&fleet->api);
 }
 

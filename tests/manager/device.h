@@ -19,6 +19,8 @@ struct fleet {
 /* A core as in api.h, with the fleet's parts. Starting twice in a row is a restart. */
 void fleet_start(struct fleet *fleet);
 void fleet_stop(struct fleet *fleet);
+/* Ports and links only, while the loop goes on for those who were connected. */
+void fleet_down(struct fleet *fleet);
 /* A join token, by the API. */
 const char *fleet_token(struct fleet *fleet, const char *body);
 
