@@ -416,7 +416,7 @@ dial(struct lp_timer *timer, int64_t now_ms)
 	if (rc == 0)
 		rc = lp_client_new(uplink->agent->loop,
 		    &(struct lp_client_opts){ .host = uplink->url.host, .port = uplink->url.port, .tls = uplink->tls,
-			.ready = client_ready, .closed = client_closed, .arg = uplink }, &uplink->client, &err);
+			.name = LP_TLS_MANAGER_NAME, .ready = client_ready, .closed = client_closed, .arg = uplink }, &uplink->client, &err);
 	if (rc < 0)
 		went_down(uplink, &err, now_ms);
 }
