@@ -116,8 +116,6 @@ TOOLSRC  := $(filter-out tools/limpet.c,$(wildcard tools/*.c)) $(wildcard tools/
 # The archives that the folder (or tests/folder) named $(1) may link, the highest layer first.
 needs = $(shell awk '$$1 == "$(1)" || $$1 == "tests/$(1)" { for (i = NF; i > 1; i--) \
 	print "$(BUILD)/" $$i (index($$i, "/") ? ".o" : ".a") }' tools/layers)
-# Kernel tests are about the parts; those named after a program or its link may use everything.
-row = $(if $(filter kernel/test_agent% kernel/test_manager% kernel/test_wire% kernel/test_specs% kernel/test_tools% kernel/test_up%,$*),programs,$(*D))
 # Other sources that lie beside the tests of a folder are linked to each of them.
 helpers = $(call objects,$(filter-out tests/$(1)/test_%,$(wildcard tests/$(1)/*.c)) \
 	$(if $(filter world,$(1)),$(wildcard tests/world.c)))
@@ -177,7 +175,7 @@ $(BUILD)/limpet: $(BUILD)/limpet.debug
 	$(call say,STRIP,$@)
 	$Q$(STRIP) --strip-all -o $@.$$$$ $< && mv $@.$$$$ $@
 
-$(UNIT) $(WORLD) $(KERNEL): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HARNESS) $$(call helpers,$$(*D)) $$(call needs,$$(row))
+$(UNIT) $(WORLD) $(KERNEL): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HARNESS) $$(call helpers,$$(*D)) $$(call needs,$$(*D))
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
