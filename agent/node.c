@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
@@ -42,8 +43,12 @@ read_os(char *out, size_t size)
 
 	(void)snprintf(out, size, "Linux");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "PRETTY_NAME=\"%127[^\"]", out) == 1)
+		if (lp_text_starts(line, "PRETTY_NAME=\"")) {
+			const char *name = strchr(line, '"') + 1;
+
+			(void)snprintf(out, size, "%.*s", (int)strcspn(name, "\"\n"), name);
 			return;
+		}
 }
 
 void
@@ -52,7 +57,8 @@ lp_node_probe(struct lp_node *node, int data_fd, int cgroup_fd)
 	struct sysinfo info;
 	struct utsname name;
 	struct statvfs disk;
-	unsigned major = 0, minor = 0;
+	unsigned long major = 0, minor = 0;
+	char *dot;
 
 	*node = (struct lp_node){ .cgroups = cgroup_fd >= 0 };
 	node->cpu_milli = 1000 * sysconf(_SC_NPROCESSORS_ONLN);
@@ -64,7 +70,8 @@ lp_node_probe(struct lp_node *node, int data_fd, int cgroup_fd)
 		(void)snprintf(node->kernel, sizeof(node->kernel), "%s", name.release);
 		(void)snprintf(node->machine, sizeof(node->machine), "%.32s", name.machine);
 		(void)snprintf(node->hostname, sizeof(node->hostname), "%.64s", name.nodename);
-		(void)sscanf(name.release, "%u.%u", &major, &minor);
+		major = strtoul(name.release, &dot, 10);
+		minor = *dot == '.' ? strtoul(dot + 1, NULL, 10) : 0;
 	}
 	node->tmpfs_idmap = major > 6 || (major == 6 && minor >= 3);
 	node->may_protect = prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1;

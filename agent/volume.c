@@ -439,15 +439,17 @@ static bool
 mounts_below(const char *path)
 {
 	lp_auto_file FILE *file = fopen("/proc/self/mountinfo", "re");
-	char line[8192], point[4096];
-	size_t len = strlen(path);
+	char line[8192];
+	size_t len = strlen(path), size;
 
 	if (!file)
 		return true;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "%*s %*s %*s %*s %4095s", point) == 1 && strncmp(point, path, len) == 0 &&
-		    (point[len] == '/' || (len == 1 && point[1])))
+	while (fgets(line, sizeof(line), file)) {
+		const char *point = lp_text_word(line, 4, &size);
+
+		if (point && size > len && strncmp(point, path, len) == 0 && (point[len] == '/' || len == 1))
 			return true;
+	}
 	return false;
 }
 

@@ -50,6 +50,34 @@ lp_text_i64(const char *text, int64_t min, int64_t max, int64_t *out)
 	return 0;
 }
 
+const char *
+lp_text_word(const char *line, size_t n, size_t *out_len)
+{
+	for (;; n--) {
+		line += strspn(line, " \t");
+		*out_len = strcspn(line, " \t\n");
+		if (*out_len == 0)
+			return NULL;
+		if (n == 0)
+			return line;
+		line += *out_len;
+	}
+}
+
+int
+lp_text_word_u64(const char *line, size_t n, uint64_t max, uint64_t *out)
+{
+	char number[24];
+	size_t len;
+	const char *word = lp_text_word(line, n, &len);
+
+	if (!word || len >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, word, len);
+	number[len] = '\0';
+	return lp_text_u64(number, max, out);
+}
+
 int
 lp_text_duration_ms(const char *text, int64_t *out_ms)
 {

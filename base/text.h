@@ -16,6 +16,12 @@
 int lp_text_u64(const char *text, uint64_t max, uint64_t *out);
 int lp_text_i64(const char *text, int64_t min, int64_t max, int64_t *out);
 
+/* The n-th word (from 0) of a line whose words are parted by blanks, or NULL; the line ends at '\n' or the end of the text. */
+const char *lp_text_word(const char *line, size_t n, size_t *out_len);
+
+/* The same word as a decimal number at most `max`, as the kernel's files have them. */
+int lp_text_word_u64(const char *line, size_t n, uint64_t max, uint64_t *out);
+
 /* "90s", "1m30s", "500ms", "2h" -> milliseconds. Go's time.ParseDuration without us/ns and fractions. */
 int lp_text_duration_ms(const char *text, int64_t *out_ms);
 

@@ -110,12 +110,17 @@ lp_dns_name_below(const char *name, const char *domain)
 bool
 lp_dns_name_reverse(const char *name, uint32_t *out_addr)
 {
-	unsigned a, b, c, d;
-	char again[LP_DNS_NAME];
+	static const char tail[] = ".in-addr.arpa";
+	char text[LP_TEXT_IPV4], again[LP_DNS_NAME];
+	size_t len = strlen(name);
+	uint32_t back;
 
-	if (!lp_text_ends(name, ".in-addr.arpa") || sscanf(name, "%3u.%3u.%3u.%3u.", &d, &c, &b, &a) != 4 || (a | b | c | d) > 255)
+	if (!lp_text_ends(name, tail) || len - (sizeof(tail) - 1) >= sizeof(text))
 		return false;
-	*out_addr = a << 24 | b << 16 | c << 8 | d;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(len - (sizeof(tail) - 1)), name);
+	if (lp_text_ipv4(text, &back) < 0)
+		return false;
+	*out_addr = __builtin_bswap32(back);	/* the name spells it backwards */
 	lp_dns_name_print_reverse(*out_addr, again);
 	return strcmp(name, again) == 0;	/* one spelling only */
 }

@@ -58,10 +58,8 @@ cgroup2_line(char *text)
 		point[strcspn(point, " ")] = '\0';
 		write = point;
 		for (const char *read = point; *read; write++) {
-			unsigned code = 0;
-
-			if (read[0] == '\\' && sscanf(read + 1, "%3o", &code) == 1 && strlen(read) >= 4) {
-				*write = (char)code;
+			if (read[0] == '\\' && strspn(read + 1, "01234567") >= 3) {
+				*write = (char)((read[1] - '0') << 6 | (read[2] - '0') << 3 | (read[3] - '0'));
 				read += 4;
 			} else {
 				*write = *read++;

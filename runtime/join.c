@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "runtime/container.h"
 #include "runtime/devices.h"
 #include "runtime/handoff.h"
@@ -200,13 +201,14 @@ read_map(int proc_fd, pid_t pid, const char *file, struct lp_idmap *map, size_t 
 	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
 	rc = lp_path_read(proc_fd, path, &text, err);
 	for (const char *line = lp_buf_text(&text); rc == 0 && *line; line += strcspn(line, "\n") + 1) {
-		struct lp_idmap *row = &map[count];
+		uint64_t number[3];
 
 		if (count == LP_IDMAP_MAX)
 			return lp_err_say(err, -E2BIG, "%s has more than %d lines", file, LP_IDMAP_MAX);
-		if (sscanf(line, "%" SCNu32 " %" SCNu32 " %" SCNu32, &row->inside, &row->outside, &row->count) != 3)
-			return lp_err_say(err, -EBADMSG, "%s is not of the known form", file);
-		count++;
+		for (size_t i = 0; i < 3; i++)
+			if (lp_text_word_u64(line, i, UINT32_MAX, &number[i]) < 0)
+				return lp_err_say(err, -EBADMSG, "%s is not of the known form", file);
+		map[count++] = (struct lp_idmap){ .inside = (uint32_t)number[0], .outside = (uint32_t)number[1], .count = (uint32_t)number[2] };
 		if (!strchr(line, '\n'))
 			break;
 	}

@@ -16,6 +16,7 @@
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "runtime/mount.h"
 #include "runtime/seccomp.h"
 
@@ -296,7 +297,7 @@ check_executed(const struct lp_launch *launch, struct lp_err *err)
 	siginfo_t info = { 0 };
 	char path[32];
 	const char *after;
-	unsigned flags = 0;
+	uint64_t flags = 0;
 
 	if (waitid((idtype_t)WAITID_PIDFD, (id_t)launch->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 		return 0;	/* alive */
@@ -305,7 +306,7 @@ check_executed(const struct lp_launch *launch, struct lp_err *err)
 	if (lp_mount_proc(&proc_fd, err) < 0 || lp_path_read(proc_fd, path, &stat, err) < 0)
 		return err ? err->code : -EIO;
 	after = strrchr(lp_buf_text(&stat), ')');
-	if (!after || sscanf(after, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+	if (!after || lp_text_word_u64(after, 7, UINT32_MAX, &flags) < 0)	/* ')' is word 0 */
 		return lp_err_say(err, -EBADMSG, "/proc/%s is not of the known form", path);
 	if (!(flags & PF_NOT_EXECUTED))
 		return 0;	/* it ran, and has ended already */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "runtime/mount.h"
 
 enum { PID_TEXT = 32, MAP_TEXT = LP_IDMAP_MAX * 36, SYSCTL_PATH = 256 };
@@ -287,16 +289,17 @@ pid_of(int proc_fd, int pidfd, pid_t *out, struct lp_err *err)
 	char path[PID_TEXT + 24];
 	struct lp_buf text;
 	const char *line;
-	int rc, pid = 0;
+	uint64_t pid = 0;
+	int rc;
 
 	(void)snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
 	lp_buf_init(&text, 4096);
 	rc = lp_path_read(proc_fd, path, &text, err);
 	line = rc < 0 ? NULL : strstr(lp_buf_text(&text), "\nPid:");
-	if (rc == 0 && (!line || sscanf(line, "\nPid: %d", &pid) != 1 || pid <= 0))
+	if (rc == 0 && (!line || lp_text_word_u64(line + 1, 1, INT_MAX, &pid) < 0 || pid == 0))
 		rc = lp_err_set(err, -ESRCH, "process behind a pidfd");
 	lp_buf_fini(&text);
-	*out = pid;
+	*out = (pid_t)pid;
 	return rc < 0 ? rc : 0;
 }
 

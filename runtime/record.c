@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "runtime/mount.h"
 
 int
@@ -33,7 +34,7 @@ lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err)
 		return rc;
 	/* The command in parentheses may hold anything: count from the last one. */
 	after = strrchr(lp_buf_text(&text), ')');
-	if (!after || sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64, &ticks) != 1)
+	if (!after || lp_text_word_u64(after, 20, UINT64_MAX, &ticks) < 0)	/* field 22 of proc_pid_stat(5); ')' ends field 2 */
 		return lp_err_say(err, -EBADMSG, "/proc/%s is not of the known form", path);
 	*out = ticks;
 	return 0;

@@ -197,6 +197,29 @@ TEST(a_listening_address_is_host_and_port)
 	CHECK(lp_text_host_port("a-name-that-is-longer-than-the-room-for-it:80", host, sizeof(host), &port) < 0);
 }
 
+TEST(words_of_the_kernels_lines_are_counted_from_0)
+{
+	size_t len = 0;
+	uint64_t n = 0;
+	const char *line = "  a\tbcd 42 4294967295 -1 99999999999999999999999\nnext 7";
+
+	CHECK(lp_text_word(line, 0, &len) == line + 2);
+	CHECK_INT(len, 1);
+	CHECK(lp_text_word(line, 1, &len) == line + 4);
+	CHECK_INT(len, 3);
+	CHECK(lp_text_word(line, 6, &len) == NULL);	/* a line ends */
+	CHECK(lp_text_word("", 0, &len) == NULL);
+	CHECK_INT(lp_text_word_u64(line, 2, UINT32_MAX, &n), 0);
+	CHECK_INT(n, 42);
+	CHECK_INT(lp_text_word_u64(line, 3, UINT32_MAX, &n), 0);
+	CHECK_INT(n, UINT32_MAX);
+	CHECK_INT(lp_text_word_u64(line, 3, 1, &n), -ERANGE);
+	CHECK_INT(lp_text_word_u64(line, 1, 1, &n), -EINVAL);
+	CHECK_INT(lp_text_word_u64(line, 4, 1, &n), -EINVAL);
+	CHECK_INT(lp_text_word_u64(line, 5, UINT64_MAX, &n), -ERANGE);
+	CHECK_INT(lp_text_word_u64(line, 6, 1, &n), -EINVAL);
+}
+
 TEST(utf8_is_the_rfcs)
 {
 	CHECK(lp_text_is_utf8("", 0));
