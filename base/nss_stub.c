@@ -34,6 +34,20 @@ gai_strerror(int code)
 	return "names are not resolved here";
 }
 
+int
+getnameinfo(const struct sockaddr *restrict address, socklen_t len, char *restrict host, socklen_t host_size,
+            char *restrict service, socklen_t service_size, int flags)
+{
+	(void)address;
+	(void)len;
+	(void)host;
+	(void)host_size;
+	(void)service;
+	(void)service_size;
+	(void)flags;
+	return EAI_FAIL;
+}
+
 struct protoent *
 getprotobyname(const char *name)
 {
