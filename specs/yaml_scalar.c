@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 
+#define EXACT 9007199254740992.0		/* below it every whole number is a double */
 #define NUMBER_MAX 128			/* longer text is never a number */
 
 static bool
@@ -127,7 +128,7 @@ new_double(struct lp_arena *arena, double value)
 	struct lp_json *node;
 	char text[40];
 
-	if (value == trunc(value) && fabs(value) < 9007199254740992.0)
+	if (value > -EXACT && value < EXACT && value == (double)(int64_t)value)
 		return lp_json_new_int(arena, (int64_t)value);
 	for (int digits = 1; digits <= 17; digits++) {
 		(void)snprintf(text, sizeof(text), "%.*g", digits, value);
