@@ -46,6 +46,7 @@ struct lp_server {
 	struct lp_list conns;
 	size_t count, strangers;
 	struct lp_channel_budget budget;
+	bool full;			/* no listener is watched: as many connections as there may be */
 	struct lp_timer pause;
 };
 
@@ -64,6 +65,8 @@ struct conn {
 
 /* ---- connections */
 
+static void accept_look(struct lp_server *server);
+
 static void
 conn_free(struct conn *conn, int64_t now_ms)
 {
@@ -81,6 +84,7 @@ conn_free(struct conn *conn, int64_t now_ms)
 	server->count--;
 	server->strangers -= conn->stranger;
 	free(conn);
+	accept_look(server);
 }
 
 static int64_t
@@ -175,6 +179,7 @@ conn_trust(struct conn *conn)
 		return;
 	conn->stranger = false;
 	conn->server->strangers--;
+	accept_look(conn->server);
 }
 
 /* ---- what the protocols ask of us */
@@ -353,6 +358,15 @@ conn_open(struct lp_server *server, int fd, bool local, struct lp_err *err)
 
 static void listener_ready(struct lp_watch *watch, uint32_t events, int64_t now_ms);
 
+static bool
+is_full(const struct lp_server *server)
+{
+	size_t most = server->opts.max_connections ? server->opts.max_connections : 16384;
+	size_t strangers = server->opts.max_strangers ? server->opts.max_strangers : 512;
+
+	return server->count >= most || server->strangers >= strangers;
+}
+
 static void
 accept_again(struct lp_timer *timer, int64_t now_ms)
 {
@@ -361,7 +375,9 @@ accept_again(struct lp_timer *timer, int64_t now_ms)
 	for (size_t i = 0; i < server->listener_count; i++) {
 		struct listener *listener = &server->listeners[i];
 
-		if (!listener->watch.loop &&
+		if (!listener->local && is_full(server))
+			server->full = true;		/* accept_look comes back */
+		else if (!listener->watch.loop &&
 		    lp_watch_start(server->loop, &listener->watch, listener->fd, EPOLLIN, listener_ready, NULL) < 0)
 			(void)lp_timer_start(server->loop, timer, now_ms + PAUSE_MS, accept_again);	/* its place is kept */
 	}
@@ -377,26 +393,44 @@ accept_pause(struct lp_server *server, int64_t now_ms)
 		lp_watch_stop(&server->listeners[i].watch);
 }
 
+/* Who comes when the house is full waits in the kernel's queue, until somebody leaves or proves who he is. */
+static void
+accept_look(struct lp_server *server)
+{
+	if (!server->full || is_full(server) || lp_timer_start(server->loop, &server->pause, lp_loop_now(server->loop), accept_again) < 0)
+		return;		/* without memory the next one who leaves tries again */
+	server->full = false;
+}
+
+static void
+accept_stop(struct lp_server *server)
+{
+	server->full = true;
+	for (size_t i = 0; i < server->listener_count; i++) {
+		if (!server->listeners[i].local)
+			lp_watch_stop(&server->listeners[i].watch);
+	}
+}
+
 static void
 listener_ready(struct lp_watch *watch, uint32_t events, int64_t now_ms)
 {
 	struct listener *listener = lp_of(watch, struct listener, watch);
 	struct lp_server *server = listener->server;
-	size_t most = server->opts.max_connections ? server->opts.max_connections : 16384;
-	size_t strangers = server->opts.max_strangers ? server->opts.max_strangers : 512;
 
 	(void)events;
 	for (int i = 0; i < ACCEPTS; i++) {
-		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd;
 
+		if (!listener->local && is_full(server)) {
+			accept_stop(server);
+			return;
+		}
+		fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 				accept_pause(server, now_ms);
 			return;
-		}
-		if (server->count >= most || (!listener->local && server->strangers >= strangers)) {
-			lp_close(&fd);
-			continue;
 		}
 		(void)conn_open(server, fd, listener->local, NULL);	/* the peer sees its connection closed */
 	}
@@ -514,13 +548,13 @@ lp_server_free(struct lp_server *server)
 {
 	if (!server)
 		return;
-	lp_timer_stop(&server->pause);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		lp_watch_stop(&server->listeners[i].watch);
 		lp_close(&server->listeners[i].fd);
 	}
 	while (!lp_list_empty(&server->conns))
 		conn_free(lp_of(lp_list_first(&server->conns), struct conn, link), lp_loop_now(server->loop));
+	lp_timer_stop(&server->pause);
 	free(server);
 }
 

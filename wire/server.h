@@ -2,7 +2,8 @@
  * wire/server.h - listeners, connections and limits; hands every request to one pair of functions.
  *
  * Limits  strangers (no certificate, not lp_http_trust()ed) are few, short-lived, and send small bodies; four handshake
- *         steps a turn; a plain HTTP request on the TLS port is told so
+ *         steps a turn; a plain HTTP request on the TLS port is told so. When the house is full, whoever comes next waits in
+ *         the kernel's queue
  * Life    lp_server_free ends every connection; calls in progress get gone() from inside it
  */
 #ifndef LP_WIRE_SERVER_H
