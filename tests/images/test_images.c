@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -422,6 +424,65 @@ TEST(a_writer_killed_half_way_leaves_what_the_next_one_removes)
 	lp_images_close(images);
 	lp_images_close(open_images());
 	check_nothing_here();
+}
+
+TEST(a_load_that_is_killed_at_any_moment_leaves_the_old_or_the_new_state)
+{
+	struct lp_images *images = open_images();
+	lp_auto_buf struct lp_buf small, big;
+	int whole = 0, absent = 0;
+	BUF(first);
+	BUF(second);
+
+	make_layer(&small, "code");
+	lp_buf_init(&big, (size_t)32 << 20);
+	for (int i = 0; i < 800; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "d%d/f%d", i % 7, i);
+		lp_ball_file(&big, name, name);
+	}
+	lp_ball_end(&big);
+	lp_ball_docker(&first, "first", &small);
+	lp_ball_docker(&second, "second", &big);
+	CHECK_OK(load(images, &first, NULL), &err);
+	(void)lp_ball_open("archive", &second);
+	for (int round = 0; round < 60; round++) {
+		struct timespec pause = { 0, round * 600000L };	/* 0 to 36 ms: before, within, and after a load */
+		struct lp_image image;
+		pid_t pid = fork();
+
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			struct lp_images *own = open_images();
+			struct lp_images_load how = { .wait = true };
+			int rc = lp_images_load(own, open(lp_test_path("archive"), O_RDONLY | O_CLOEXEC), &how, &err);
+
+			_exit(rc < 0);
+		}
+		CHECK_INT(nanosleep(&pause, NULL), 0);
+		CHECK_INT(kill(pid, SIGKILL), 0);
+		CHECK_INT(waitpid(pid, NULL, 0), pid);
+		lp_images_close(images);
+		images = open_images();
+		CHECK_INT(entries("layers/tmp") + entries("blobs/tmp"), 0);
+		check_image(images, "first", "docker.io/library/first:latest");
+		int rc = lp_images_find(images, "second", &image, &err);
+
+		CHECK(rc == 0 || rc == -ENOENT);
+		CHECK_INT(entries("layers"), rc == 0 ? 2 : 1);
+		CHECK_INT(entries("blobs/sha256"), rc == 0 ? 4 : 2);
+		whole += rc == 0;
+		absent += rc < 0;
+		if (rc < 0)
+			continue;
+		CHECK_OK(lp_images_check_layer(images, image.layers[0].digest, &err), &err);
+		lp_images_release(&image);
+		CHECK_OK(lp_images_remove(images, "second", &err), &err);
+		CHECK_OK(lp_images_collect(images, keep_none, NULL, NULL, &err), &err);
+	}
+	CHECK(absent > 0 && whole + absent == 60);
+	lp_images_close(images);
 }
 
 TEST(two_writers_do_not_meet)
