@@ -31,6 +31,8 @@
 #define LINE_MAX    (64u << 20)
 #define QUEUE_LONG  (1u << 20)		/* a link that holds this much gets nothing new until it has drained */
 #define ARENA_MAX   (256u << 20)
+#define RETURN_MS   500			/* after goodbye, at the earliest */
+#define RETURN_EACH_MS 3		/* what one full handshake costs the manager */
 
 struct device {
 	struct lp_list mark;		/* in links->marked */
@@ -523,6 +525,20 @@ lp_fleet_has_link(const struct lp_links *links, const char *node)
 	const struct device *device = links ? device_find(links, node) : NULL;
 
 	return device && device->link && device->link->call;
+}
+
+void
+lp_fleet_goodbye(struct lp_links *links)
+{
+	const char *name;
+	void *device;
+	size_t pos = 0;
+	uint32_t chance;
+
+	while (links && lp_map_next(&links->devices, &pos, &name, &device)) {
+		lp_random(&chance, sizeof(chance));
+		link_goodbye(device, RETURN_MS + (int)(chance % (RETURN_EACH_MS * links->devices.count + 1)));
+	}
 }
 
 /* ---- life */

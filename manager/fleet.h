@@ -17,6 +17,9 @@ void lp_fleet_free(struct lp_links *links);
 /* Send a line (JSON object, without line feed) down a node's link, now. -ENOTCONN: it has none; -EAGAIN: it reads too slowly. */
 int lp_fleet_send(struct lp_links *links, const char *node, const char *line, size_t len);
 
+/* The manager ends: tell every device when to come back, spread over as long as their return would take. Let the loop turn afterwards. */
+void lp_fleet_goodbye(struct lp_links *links);
+
 bool lp_fleet_has_link(const struct lp_links *links, const char *node);
 
 /* Pure: what a node's report asks to be written; it may speak of itself and of its own pods only, the rest is passed over. */

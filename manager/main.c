@@ -31,6 +31,7 @@ enum {
 	NAMES_MAX = 48,		/* of the server certificate */
 	FIRST_TURN_MS = 100,
 	FIRST_TURNS_MAX = 300,	/* 30 s for the first objects */
+	LAST_TURNS = 4,
 };
 
 struct options {
@@ -305,6 +306,9 @@ stop(struct command *command)
 {
 	struct lp_manager *manager = &command->manager;
 
+	lp_fleet_goodbye(manager->links);
+	for (int i = 0; manager->server && i < LAST_TURNS && lp_loop_turn(command->loop, 0, NULL) == 0; i++)
+		continue;		/* goodbyes leave, as far as the sockets take them at once */
 	lp_server_free(manager->server);
 	manager->server = NULL;
 	lp_tunnel_free(manager->tunnels);

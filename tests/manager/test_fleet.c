@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "manager/fleet.h"
 #include "tests/manager/device.h"
 
 #define PODS "/api/v1/namespaces/default/pods"
@@ -287,5 +288,23 @@ TEST(liveness_is_what_the_connection_heard)
 	seen = manager->seen_ms(manager->seen_arg, "n1");
 	device_drop(&device);
 	FLEET_UNTIL(&fleet, manager->seen_ms(manager->seen_arg, "n1") >= seen);
+	end(&fleet, &device);
+}
+
+TEST(a_manager_that_ends_says_when_to_come_back)
+{
+	struct fleet fleet;
+	struct device device;
+	struct lp_json *line;
+
+	begin(&fleet, &device);
+	device_link(&device, NULL);
+	CHECK(device_line(&device, "revision", 0, 2000) != NULL);
+	lp_fleet_goodbye(fleet.api.manager.links);
+	line = device_line(&device, "goodbye", 0, 2000);
+	CHECK(line != NULL);
+	CHECK(lp_json_int(line, "retryAfterMs", 0) >= 500);
+	FLEET_UNTIL(&fleet, device.link.over);
+	CHECK_INT(device.link.err.code, 0);
 	end(&fleet, &device);
 }
