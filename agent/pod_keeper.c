@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/console.h"
+#include "agent/note.h"
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -217,14 +218,12 @@ lp_pod_adopt(struct lp_pod *pod)
 	struct lp_control_status *statuses = NULL;
 	size_t count = 0;
 	struct lp_err err = { 0 };
-	uint32_t addr;
 
 	lp_arena_init(&arena, LAST_MAX);
 	if (lp_control_last(&arena, agent->run_pods_fd, pod->uid, &state, &statuses, &count, NULL) == 0) {
 		pod->uid_base = state.uid_base;
 		pod->go_ms = state.started_ms;
-		if (state.note && lp_text_ipv4(state.note, &addr) == 0)
-			pod->addr = addr;
+		lp_note_read(pod, state.note);
 		lp_pod_claim(pod);
 		for (size_t i = 0; i < count; i++) {
 			struct lp_pod_container *container = find_container(pod, statuses[i].name);

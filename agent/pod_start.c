@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/convert.h"
+#include "agent/note.h"
 #include "agent/pod.h"
 #include "agent/user.h"
 #include "agent/volume.h"
@@ -287,7 +288,7 @@ spawn(struct start *start, struct lp_err *err)
 		return rc;
 	}
 	(void)snprintf(system_cgroup, sizeof(system_cgroup), "%s/system", agent->instance.id);
-	record.note = start->pod_ip;
+	record.note = lp_note_write(&start->arena, pod, start->pod_ip);
 	rc = lp_control_spawn(agent->loop, &pod->control, &how, &record, &lp_pod_control_ops, pod, err);
 	if (rc < 0)
 		lp_pod_wait(pod, "CreatePodSandboxError", "%s", err->text);
@@ -381,7 +382,7 @@ lp_pod_connect(struct lp_pod *pod, int64_t now_ms, struct lp_err *err)
 		if (rc == 0)
 			rc = lp_convert_files(&start.arena, start.view, pod->json, &start.facts, &files, &file_count, err);
 		if (rc == 0)
-			rc = lp_control_go(&pod->control, files, file_count, start.pod_ip, err);
+			rc = lp_control_go(&pod->control, files, file_count, lp_note_write(&start.arena, pod, start.pod_ip), err);
 		if (rc < 0)
 			lp_pod_wait(pod, "CreateContainerConfigError", "%s", err->text);
 	}

@@ -1,0 +1,63 @@
+#include "agent/note.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/text.h"
+
+#define NOTE_MAX 65536
+
+const char *
+lp_note_write(struct lp_arena *arena, const struct lp_pod *pod, const char *ip)
+{
+	lp_auto_buf struct lp_buf text;
+
+	lp_buf_init(&text, NOTE_MAX);
+	(void)lp_buf_str(&text, *ip ? ip : "-");
+	for (size_t i = 0; i < pod->container_count; i++)
+		if (*pod->containers[i].image_id)
+			(void)lp_buf_printf(&text, " %s=%s", pod->containers[i].name, pod->containers[i].image_id);
+	return text.failed ? NULL : lp_arena_str(arena, text.data);
+}
+
+static void
+read_image(struct lp_pod *pod, const char *word, size_t len)
+{
+	const char *equals = memchr(word, '=', len);
+	char digest[LP_DIGEST_TEXT];
+
+	if (!equals || len - (size_t)(equals - word) - 1 != sizeof(digest) - 1)
+		return;
+	memcpy(digest, equals + 1, sizeof(digest) - 1);
+	digest[sizeof(digest) - 1] = '\0';
+	if (lp_digest_parse(digest, NULL) < 0)
+		return;
+	for (size_t i = 0; i < pod->container_count; i++) {
+		struct lp_pod_container *container = &pod->containers[i];
+
+		if (strlen(container->name) == (size_t)(equals - word) && !memcmp(container->name, word, (size_t)(equals - word)))
+			memcpy(container->image_id, digest, sizeof(digest));
+	}
+}
+
+void
+lp_note_read(struct lp_pod *pod, const char *note)
+{
+	char ip[LP_TEXT_IPV4];
+	size_t len = note ? strcspn(note, " ") : 0;
+	uint32_t addr;
+
+	if (!note)
+		return;
+	(void)snprintf(ip, sizeof(ip), "%.*s", (int)len, note);
+	if (len < sizeof(ip) && lp_text_ipv4(ip, &addr) == 0)
+		pod->addr = addr;
+	for (const char *p = note + len; *p;) {
+		p += strspn(p, " ");
+		len = strcspn(p, " ");
+		read_image(pod, p, len);
+		p += len;
+	}
+}
