@@ -13,6 +13,7 @@
 #include "agent/collect.h"
 #include "agent/console.h"
 #include "agent/memory.h"
+#include "agent/holder.h"
 #include "agent/hostnet.h"
 #include "agent/pod.h"
 #include "agent/resolver.h"
@@ -54,6 +55,31 @@ read_range(const struct lp_revision *revision, const char *setting, const char *
 	return 0;
 }
 
+/* The sockets of the agent before us, or new ones and a holder that keeps them for the next. */
+static int
+open_resolver(struct lp_agent *agent, struct lp_err *err)
+{
+	lp_auto_fd int cgroup_fd = -1;
+	char system_cgroup[64];
+	int fds[LP_HOLDER_SOCKETS], rc = lp_holder_take(agent->run_fd, agent->dns_addr, fds, err);
+
+	if (rc == 0)
+		return lp_resolver_new(agent->loop, fds, lp_hostnet_upstreams, &agent->resolver, err);
+	if (rc != -ENOENT && rc != -EADDRNOTAVAIL)
+		lp_log(LP_LOG_WARN, "DNS sockets are made anew", "why=\"%s\"", err->text);
+	rc = lp_resolver_listen(agent->dns_addr, fds, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(system_cgroup, sizeof(system_cgroup), "%s/system", agent->instance.id);
+	if (agent->cgroup_fd >= 0)
+		rc = lp_cgroup_open(agent->cgroup_fd, system_cgroup, &cgroup_fd, err);
+	if (rc == 0)
+		rc = lp_holder_start(agent->run_fd, agent->exe_fd, cgroup_fd, agent->dns_addr, fds, err);
+	if (rc < 0)
+		lp_log(LP_LOG_WARN, "DNS sockets end with this agent", "why=\"%s\"", err->text);
+	return lp_resolver_new(agent->loop, fds, lp_hostnet_upstreams, &agent->resolver, err);
+}
+
 /* Once a revision says which range this node has. */
 static int
 open_network(struct lp_agent *agent, struct lp_err *err)
@@ -80,7 +106,7 @@ open_network(struct lp_agent *agent, struct lp_err *err)
 		lp_pod_claim(value);
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
 		agent->node.address = 0;	/* a node without a network: the report leaves it out */
-	return lp_resolver_new(agent->loop, agent->dns_addr, lp_hostnet_upstreams, &agent->resolver, err);
+	return open_resolver(agent, err);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/holder.h"
 #include "agent/memory.h"
 #include "agent/pod.h"
 #include "base/auto.h"
@@ -176,12 +177,23 @@ lp_agent_main(int argc, char **argv)
 /* ---- taking an instance down */
 
 static int
+end_holder(const struct lp_instance *instance, struct lp_err *err)
+{
+	lp_auto_fd int run_fd = -1;
+	int rc = lp_path_root(instance->run_dir, false, &run_fd, err);
+
+	return rc == -ENOENT ? 0 : rc < 0 ? rc : lp_holder_end(run_fd, err);
+}
+
+static int
 remove_everything(const struct lp_instance *instance, struct lp_err *err)
 {
 	lp_auto_fd int cgroup_fd = -1;
 	lp_auto_fd int run_fd = -1;
-	int rc = lp_netbridge_remove(instance->bridge, instance->table, err), cgroup_rc = 0, run_rc;
+	int rc = end_holder(instance, err), cgroup_rc = 0, run_rc;
 
+	if (rc == 0)
+		rc = lp_netbridge_remove(instance->bridge, instance->table, err);
 	if (lp_cgroup_root_open(*instance->cgroup_root ? instance->cgroup_root : NULL, &cgroup_fd, NULL) == 0)
 		cgroup_rc = lp_cgroup_remove(cgroup_fd, instance->id, rc == 0 ? err : NULL);
 	run_rc = lp_path_root(instance->run_dir, true, &run_fd, rc == 0 && cgroup_rc == 0 ? err : NULL);

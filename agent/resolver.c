@@ -358,7 +358,8 @@ listen_on(uint32_t addr, int type, int *out_fd, struct lp_err *err)
 	lp_text_ipv4_print(addr, text);
 	if (fd < 0)
 		return lp_err_set(err, -errno, "socket for DNS");
-	if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+	/* For UDP, too: another server of the host may have port 53 of every address. Ours is the closer match. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
 		return lp_err_set(err, -errno, "reuse the address %s", text);
 	if (bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 || (type == SOCK_STREAM && listen(fd, TCP_BACKLOG) < 0))
 		return lp_err_set(err, -errno, "answer DNS on %s port %d", text, DNS_PORT);
@@ -367,24 +368,40 @@ listen_on(uint32_t addr, int type, int *out_fd, struct lp_err *err)
 }
 
 int
-lp_resolver_new(struct lp_loop *loop, uint32_t addr, lp_resolver_upstreams_fn upstreams, struct lp_resolver **out, struct lp_err *err)
+lp_resolver_listen(uint32_t addr, int out_fds[static 2], struct lp_err *err)
+{
+	lp_auto_fd int udp = -1, tcp = -1;
+	int rc = listen_on(addr, SOCK_DGRAM, &udp, err);
+
+	if (rc == 0)
+		rc = listen_on(addr, SOCK_STREAM, &tcp, err);
+	if (rc < 0)
+		return rc;
+	out_fds[0] = lp_take_fd(&udp);
+	out_fds[1] = lp_take_fd(&tcp);
+	return 0;
+}
+
+int
+lp_resolver_new(struct lp_loop *loop, const int fds[static 2], lp_resolver_upstreams_fn upstreams, struct lp_resolver **out,
+    struct lp_err *err)
 {
 	struct lp_resolver *resolver = calloc(1, sizeof(*resolver));
 	int rc;
 
-	if (!resolver)
+	if (!resolver) {
+		(void)close(fds[0]);
+		(void)close(fds[1]);
 		return lp_err_set(err, -ENOMEM, "resolver");
+	}
 	resolver->loop = loop;
-	resolver->udp_fd = resolver->tcp_fd = -1;
+	resolver->udp_fd = fds[0];
+	resolver->tcp_fd = fds[1];
 	resolver->upstreams = upstreams;
 	lp_list_init(&resolver->waiting);
 	lp_list_init(&resolver->clients);
 	lp_buf_init(&resolver->out, LP_DNS_TCP_MAX);
 	rc = lp_upstream_new(loop, NULL, 0, DNS_PORT, &resolver->upstream, err);
-	if (rc == 0)
-		rc = listen_on(addr, SOCK_DGRAM, &resolver->udp_fd, err);
-	if (rc == 0)
-		rc = listen_on(addr, SOCK_STREAM, &resolver->tcp_fd, err);
 	if (rc < 0) {
 		lp_resolver_free(resolver);
 		return rc;

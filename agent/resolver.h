@@ -18,8 +18,12 @@ struct lp_resolver;
 /* Whom to ask for other names: IPv4, host byte order, at most LP_HOSTNET_RESOLVERS; returns how many. Asked now and then, before a question. */
 typedef size_t (*lp_resolver_upstreams_fn)(uint32_t *out);
 
-/* Listen on addr:53 (the bridge has the address); questions are answered once there is a zone. */
-int lp_resolver_new(struct lp_loop *loop, uint32_t addr, lp_resolver_upstreams_fn upstreams, struct lp_resolver **out, struct lp_err *err);
+/* A UDP and a TCP socket on addr:53 (the bridge has the address). */
+int lp_resolver_listen(uint32_t addr, int out_fds[static 2], struct lp_err *err);
+
+/* Answer on these sockets, which are the resolver's from here on, whatever is returned; questions wait until there is a zone. */
+int lp_resolver_new(struct lp_loop *loop, const int fds[static 2], lp_resolver_upstreams_fn upstreams, struct lp_resolver **out,
+    struct lp_err *err);
 void lp_resolver_free(struct lp_resolver *resolver);
 
 /* The zone to answer from; owned by the resolver from here on, whatever is returned (the former one is freed). */

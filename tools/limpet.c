@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/enroll.h"
+#include "agent/holder.h"
 #include "keeper/keeper.h"
 #include "manager/manager.h"
 #include "tools/up.h"
@@ -20,6 +21,7 @@ static const struct lp_verb roles[] = {
 	{ "agent", "run the node agent, with or without a manager", lp_agent_main },
 	{ "down", "take an instance down whose agent does not run", lp_agent_down_main },
 	{ "keeper", NULL, lp_keeper_main },	/* internal: started by an agent */
+	{ "holder", NULL, lp_holder_main },	/* internal: started by an agent */
 	{ NULL, NULL, NULL },
 };
 

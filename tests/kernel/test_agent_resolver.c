@@ -80,13 +80,15 @@ static void
 start(struct bench *bench, bool upstream)
 {
 	struct lp_err err;
+	int fds[2];
 
 	lp_test_need_root();
 	lp_test_new_namespaces(CLONE_NEWNET);
 	bench->up_udp = upstream ? upstream_socket(SOCK_DGRAM) : -1;
 	bench->up_tcp = upstream ? upstream_socket(SOCK_STREAM) : -1;
 	CHECK_OK(lp_loop_new(&bench->loop, &err), &err);
-	CHECK_OK(lp_resolver_new(bench->loop, RESOLVER, upstreams, &bench->resolver, &err), &err);
+	CHECK_OK(lp_resolver_listen(RESOLVER, fds, &err), &err);
+	CHECK_OK(lp_resolver_new(bench->loop, fds, upstreams, &bench->resolver, &err), &err);
 	CHECK_OK(lp_resolver_take_zone(bench->resolver, new_zone(), &err), &err);
 }
 

@@ -184,12 +184,18 @@ wait_until 20 "n1 reaches the pod on n3 again" on 1 curl -sSf --max-time 1 "http
 check "NodePort of n1 from the LAN, again" answers 3 $get http://192.168.77.11:30001/
 
 # ---- nothing is left
+processes() {	# of the nodes' own: keepers and holders; n1's stay
+	pgrep -fa '^limpet (keeper|holder) ' | wc -l
+}
+shows '^9$' processes	# two pods and a holder on each
 kill "$agent2" "$agent3"
 wait "$agent2" "$agent3"
+shows '^9$' processes
 for n in 3 2; do
 	check "n$n is taken down" on $n "$limpet" down --data-dir "$dir/n$n" --run-dir "/run/n$n" $(cgroup_of $n)
 	shows '^lo eth0 $' sh -c "ip -n n$n -o link | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | tr '\\n' ' '"
 	shows '^0$' sh -c "nsenter --net=/run/netns/n$n nft list ruleset | wc -l"
 	shows '^0$' sh -c "ip -n n$n route show proto 76 | wc -l"
+	shows "^$((n * 3 - 3))\$" processes
 done
 finish
