@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "tools/verbs/kubeconfig.h"
@@ -413,10 +414,34 @@ struct streaming {
 	void *arg;
 	int status;			/* of HTTP; 0 before */
 	struct lp_buf error;		/* body of a refusal */
-	struct lp_timer deadline;
+	struct lp_timer deadline, tick;
+	int64_t started_ms;
+	bool shown;			/* a progress line stands on the terminal */
 	bool over;
 	int rc;
 };
+
+#define TICK_MS 1000
+
+static void
+show_waiting(struct lp_timer *timer, int64_t now_ms)
+{
+	struct streaming *s = lp_of(timer, struct streaming, tick);
+
+	(void)fprintf(stderr, "\rwaiting for %s (%ds) ", s->ctx->waiting, (int)((now_ms - s->started_ms) / 1000));
+	(void)fflush(stderr);		/* only a picture of what goes on */
+	s->shown = true;
+	(void)lp_timer_start(s->loop, timer, now_ms + TICK_MS, show_waiting);	/* without memory the picture stands still */
+}
+
+static void
+clear_waiting(struct streaming *s)
+{
+	lp_timer_stop(&s->tick);
+	if (s->shown)
+		(void)fprintf(stderr, "\r\033[K");
+	s->shown = false;
+}
 
 static void
 end(struct streaming *s, int rc)
@@ -497,9 +522,13 @@ stream_on(struct streaming *s, struct lp_client *client, const char *path, const
 	rc = lp_client_start(client, &request, &ops, s, NULL, &s->ctx->err);
 	if (rc == 0 && deadline_ms && lp_timer_start(s->loop, &s->deadline, deadline_ms, stream_late) < 0)
 		rc = lp_err_set(&s->ctx->err, -ENOMEM, "start timer");
+	s->started_ms = lp_loop_now(s->loop);
+	if (rc == 0 && s->ctx->waiting && isatty(STDERR_FILENO))
+		rc = lp_timer_start(s->loop, &s->tick, s->started_ms + TICK_MS, show_waiting);
 	if (rc == 0 && !s->over)
 		rc = lp_loop_run(s->loop, &s->ctx->err);
 	lp_timer_stop(&s->deadline);
+	clear_waiting(s);
 	return rc < 0 ? rc : s->rc;
 }
 

@@ -45,6 +45,7 @@ struct lp_context {
 	const char *url;		/* as written in the kubeconfig */
 	const char *kubeconfig_path;	/* the file that was read */
 
+	const char *waiting;		/* what a stream waits for, shown on a terminal after a second; NULL: nothing is shown */
 	bool usage;			/* the failure is one of usage */
 	char *message;			/* arena: replaces err.text when longer than it can hold; NULL */
 };

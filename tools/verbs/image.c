@@ -100,7 +100,6 @@ load(struct lp_context *ctx)
 	struct lp_images_load how = {
 		.name = o.name,
 		.architecture = o.platform,
-		.wait = true,
 		.progress = show_progress,
 		.loaded = say_loaded,
 		.arg = &showing,
@@ -120,6 +119,11 @@ load(struct lp_context *ctx)
 	if (rc < 0)
 		return rc;
 	rc = lp_images_load(images, fd, &how, &ctx->err);
+	if (rc == -EAGAIN) {
+		(void)fprintf(stderr, "another process is changing the images: waiting for it\n");
+		how.wait = true;
+		rc = lp_images_load(images, fd, &how, &ctx->err);
+	}
 	lp_images_close(images);
 	clear_progress(&showing);
 	return rc < 0 ? lp_context_fail(ctx, rc, "%s: %s", file, ctx->err.text) : 0;

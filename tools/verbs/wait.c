@@ -38,6 +38,7 @@ lp_wait_until(struct lp_context *ctx, const struct lp_kind *kind, const char *na
 	struct lp_arena *arena = &ctx->arena;
 	struct waiting w = { fits, arg };
 
+	ctx->waiting = lp_resource_title(arena, kind, name);
 	/* Once per watch: the server ends one now and then, and we look again from what is there. */
 	for (;;) {
 		struct lp_json *list = NULL;
