@@ -73,6 +73,8 @@ HARDLINK := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 
 ifeq ($(SAN),)
 LP_CFLAGS += -O2 $(HARDEN)
+# Rooms that mostly wait are compiled for size.
+SMALL := agent keeper netbridge images tools
 ifeq ($(ARCH),armhf)
 LP_CFLAGS  += -fno-pie
 LP_LDFLAGS := $(TARGET) $(LINKER) -static -no-pie $(HARDLINK)
@@ -81,6 +83,13 @@ LP_CFLAGS  += -fPIE
 LP_LDFLAGS := $(TARGET) $(LINKER) -static-pie $(HARDLINK)
 endif
 LDLIBS := $(LIBS) -lm
+# In the product nothing unwinds: our objects have their tables only for debuggers, the libraries are linked from copies
+# without theirs, and what libc would need them for is cut off (tools/static).
+ifeq ($(GCC),)
+LP_CFLAGS += -fno-asynchronous-unwind-tables
+BARE := $(BUILD)/lib/.stamp
+LP_PRODUCT := -L$(BUILD)/lib -Wl,--no-eh-frame-hdr -Wl,-O2 $(if $(filter armhf,$(ARCH)),,-Wl,--pack-dyn-relocs=relr)
+endif
 else
 # Under the sanitizers our libraries stay static, but libc and its loader are the sysroot's dynamic ones.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -107,7 +116,7 @@ say = $(if $(V),,@echo "  $(1)	$(2)")
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
 # The sanitized build has a dynamic libc, whose own NSS and loader must not be replaced by our stubs.
-sources  = $(filter-out $(if $(SAN),base/nss_stub.c),$(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
+sources  = $(filter-out $(if $(SAN),base/nss_stub.c base/math_stub.c),$(wildcard $(1)/*.c) $(wildcard $(1)/*/*.c))
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(1))
 HARNESS  := $(BUILD)/tests/harness.a
 ARCHIVES := $(FOLDERS:%=$(BUILD)/%.a) $(BUILD)/tools.a $(HARNESS)
@@ -146,13 +155,13 @@ $(SYSROOT)/.stamp: tools/sysroot
 # Everything is compiled again when the flags change, and only then.
 $(BUILD)/.flags: FORCE | $(SYSROOT)/.stamp
 	@mkdir -p $(BUILD)
-	@echo '$(subst ','\'',$(CC) $(LP_CFLAGS) $(CFLAGS) $(LP_LDFLAGS) $(LDFLAGS) $(LDLIBS))' >$@.$$$$ && \
+	@echo '$(subst ','\'',$(CC) $(LP_CFLAGS) $(SMALL) $(CFLAGS) $(LP_LDFLAGS) $(LDFLAGS) $(LDLIBS))' >$@.$$$$ && \
 		if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$Q$(CC) $(LP_CFLAGS) $(LP_LATE) $(CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
+	$Q$(CC) $(LP_CFLAGS) $(if $(filter $(SMALL),$(firstword $(subst /, ,$<))),-Os) $(LP_LATE) $(CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
 
 .SECONDEXPANSION:
 $(BUILD)/tools.a: $(call objects,$(TOOLSRC))
@@ -163,10 +172,18 @@ $(sort $(ARCHIVES)): $(BUILD)/%.a: $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$Qrm -f $@.$$$$ && $(AR) rcsD $@.$$$$ $(filter %.o,$^) && mv $@.$$$$ $@
 
+$(BUILD)/lib/.stamp: $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$Qfor lib in $(LIBS:-l%=%) c; do \
+		$(OBJCOPY) --remove-section=.eh_frame --remove-section=.rel.eh_frame --remove-section=.rela.eh_frame \
+			$D/usr/lib/$(TRIPLE)/lib$$lib.a $(@D)/lib$$lib.a || exit 1; \
+	done
+	@touch $@
+
 # The manager's routes refer weakly to handlers that its unit tests go without; the program has them all.
-$(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $$(call needs,tools) $(ARCHIVES)
+$(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $(BARE) $(if $(BARE),$$(call objects,$$(wildcard tools/static/*.c))) $(ARCHIVES)
 	$(call say,LD,$@)
-	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(BUILD)/tools/limpet.o $(BUILD)/tools.a \
+	$Q$(CC) $(LP_LDFLAGS) $(LP_PRODUCT) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/tools.a \
 		-Wl,--whole-archive $(BUILD)/manager.a -Wl,--no-whole-archive $(BUILD)/agent.a \
 		$(BUILD)/keeper.a $(BUILD)/netbridge.a $(BUILD)/runtime.a $(BUILD)/images.a $(BUILD)/specs.a $(BUILD)/wire.a \
 		$(BUILD)/base.a $(LDLIBS)
