@@ -141,17 +141,24 @@ complete(const struct lp_buf *in, const char **out_body, size_t *out_len)
 	return (size_t)(in->data + in->len - *out_body) >= *out_len;
 }
 
+int
+api_begin(struct api *api, const char *user, const char *method, const char *path, const char *headers, const char *body)
+{
+	int fd = dial(api);
+
+	put_request(api, fd, user, method, path, headers, body);
+	return fd;
+}
+
 struct answer
-api_ask(struct api *api, const char *user, const char *method, const char *path, const char *headers, const char *body)
+api_end(struct api *api, int fd)
 {
 	struct answer answer = { 0 };
 	lp_auto_buf struct lp_buf in;
 	const char *text = NULL;
 	size_t len = 0;
-	int fd = dial(api);
 
 	lp_buf_init(&in, 256 << 20);
-	put_request(api, fd, user, method, path, headers, body);
 	for (int i = 0; !complete(&in, &text, &len); i++) {
 		CHECK(i < TURNS_MAX);
 		turn(api);
@@ -165,6 +172,12 @@ api_ask(struct api *api, const char *user, const char *method, const char *path,
 	close(fd);
 	turn(api);
 	return answer;
+}
+
+struct answer
+api_ask(struct api *api, const char *user, const char *method, const char *path, const char *headers, const char *body)
+{
+	return api_end(api, api_begin(api, user, method, path, headers, body));
 }
 
 struct answer

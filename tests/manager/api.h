@@ -30,6 +30,9 @@ void api_settle(struct api *api);
 
 /* One request as "user" ("admin" for everything); type NULL: none. Everything lives in api->arena. */
 struct answer api_ask(struct api *api, const char *user, const char *method, const char *path, const char *headers, const char *body);
+/* The same in two halves, so that several are under way at once. */
+int api_begin(struct api *api, const char *user, const char *method, const char *path, const char *headers, const char *body);
+struct answer api_end(struct api *api, int fd);
 struct answer api_get(struct api *api, const char *path);
 struct answer api_post(struct api *api, const char *path, const char *body);
 struct answer api_put(struct api *api, const char *path, const char *body);
