@@ -44,6 +44,7 @@ lp_change_free(struct lp_change *change)
 	lp_cached_unref(change->base);
 	lp_cached_unref(change->result);
 	lp_arena_fini(&change->arena);
+	lp_arena_fini(&change->wish);
 	free(change);
 }
 
@@ -205,6 +206,7 @@ decide(struct lp_change *change, int64_t now_ms)
 	enum lp_decide what;
 
 	lp_allocate_release(change);
+	lp_arena_fini(&change->arena);		/* of the try that lost a race */
 	look_up(change);
 	if (change->tries++ >= TRIES_MAX) {
 		change->status = lp_status_conflict(&change->arena, change->kind, change->name, NULL);
@@ -246,5 +248,7 @@ lp_change_start(struct lp_change *change, int64_t now_ms)
 		finish(change, now_ms);
 		return;
 	}
+	change->wish = change->arena;
+	lp_arena_init(&change->arena, ARENA_MAX);
 	decide(change, now_ms);
 }

@@ -42,7 +42,7 @@ struct lp_change_taken {
 
 struct lp_change {
 	struct lp_manager *manager;
-	struct lp_arena arena;
+	struct lp_arena arena;			/* before the start: the wish; then what the present try makes, results included */
 
 	/* the wish */
 	enum lp_change_verb verb;
@@ -73,6 +73,7 @@ struct lp_change {
 	struct lp_store_write write;
 	struct lp_cached *base;			/* what the decision was made from; NULL nothing */
 	struct lp_change_taken *taken;
+	struct lp_arena wish;			/* the wish since the start */
 	uint32_t tries;
 };
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -293,6 +294,9 @@ start(struct command *command, struct lp_err *err)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	/* what is kept here is for root alone, also in a file that SQLite makes and in a core dump */
+	(void)umask(077);
+	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });		/* less is always allowed */
 	(void)signal(SIGPIPE, SIG_IGN);		/* writing to a peer that has gone is an error like any other */
 	if (lp_loop_new(&command->loop, err) < 0 ||
 	    lp_loop_signals(command->loop, &signals, stop_signal, command, err) < 0 || start_core(command, data_fd, err) < 0 ||
