@@ -85,6 +85,7 @@ static int
 open_network(struct lp_agent *agent, struct lp_err *err)
 {
 	struct lp_netbridge_config config = { .bridge = agent->instance.bridge, .table = agent->instance.table };
+	char obstacle[LP_NETBRIDGE_OBSTACLE];
 	size_t pos = 0;
 	void *value;
 	int rc;
@@ -102,6 +103,9 @@ open_network(struct lp_agent *agent, struct lp_err *err)
 	rc = lp_netbridge_open(&agent->net, &config, err);
 	if (rc < 0)
 		return rc;
+	if (lp_netbridge_obstacle(obstacle, NULL) == 0 && *obstacle)
+		lp_log(LP_LOG_WARN, "rules of this host drop what they do not know: pods reach the world, and the LAN pods, only if they are let",
+		    "where=\"%s\"", obstacle);
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
 		lp_pod_claim(value);
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)

@@ -77,7 +77,7 @@ struct lp_agent {
 	struct lp_hostnet *hostnet;
 
 	struct lp_defer network_defer;	/* services, DNS and peers again */
-	struct lp_timer services_timer;	/* adopted keepers that do not answer hold the network up no longer than this */
+	struct lp_timer services_timer;	/* until adopted keepers need not be waited for any longer; later: after a failure */
 	bool services_known;		/* every adopted keeper has answered, or was waited for long enough */
 	struct lp_defer report_defer;
 	struct lp_watch images_watch;

@@ -19,6 +19,7 @@
 #define PEERS "peers"
 #define PEERS_SCHEMA 1
 #define PEERS_MAX (16u << 20)	/* bytes of a peers line */
+#define RETRY_MS 2000		/* after a failure of the kernel's */
 #define ADOPT_MS 3000		/* how long adopted keepers may keep everybody waiting */
 
 /* Everything lp_netview_make looks at, collected in the arena. */
@@ -191,6 +192,13 @@ make_true(struct lp_agent *agent, struct lp_netview *view, struct lp_err *err)
 	return rc;
 }
 
+static void
+try_again(struct lp_timer *timer, int64_t now_ms)
+{
+	(void)now_ms;
+	lp_agent_network_changed(lp_of(timer, struct lp_agent, services_timer));
+}
+
 int
 lp_services_apply(struct lp_agent *agent, struct lp_err *err)
 {
@@ -208,6 +216,8 @@ lp_services_apply(struct lp_agent *agent, struct lp_err *err)
 		rc = make_true(agent, &view, err);
 	lp_dns_zone_free(view.zone);
 	lp_arena_fini(&g.arena);
+	if (rc < 0)
+		(void)lp_timer_start(agent->loop, &agent->services_timer, lp_loop_now(agent->loop) + RETRY_MS, try_again);	/* or with the next event */
 	return rc;
 }
 

@@ -105,6 +105,14 @@ int lp_netbridge_node_address(const char *bridge, uint32_t *out, char ifname[LP_
 /* Every global IPv4 address that is not on the bridge; at most `max`; returns how many, or a negative errno. */
 int lp_netbridge_node_addresses(const char *bridge, uint32_t *out, size_t max, struct lp_err *err);
 
+/*
+ * Other people's rules that drop what is forwarded unless they know it (a chain at the forward hook with policy drop: Docker's, a
+ * firewall's): pods reach the world, and the LAN reaches pods, only if those rules let them; ours cannot outweigh them. Writes
+ * "table filter, chain FORWARD", or "" when there is none.
+ */
+#define LP_NETBRIDGE_OBSTACLE 160
+int lp_netbridge_obstacle(char out[static LP_NETBRIDGE_OBSTACLE], struct lp_err *err);
+
 /* A descriptor that becomes readable when an address or route of this namespace changes. What is read from it has no meaning. */
 int lp_netbridge_watch(int *out_fd, struct lp_err *err);
 

@@ -86,6 +86,45 @@ lp_nft_has_table(struct lp_nft *nft, const char *table, bool *out, struct lp_err
 	return rc;
 }
 
+struct hook_reading {
+	lp_nft_hook_fn fn;
+	void *arg;
+};
+
+static int
+read_hook(void *arg, uint16_t type, const void *data, size_t len)
+{
+	const struct hook_reading *reading = arg;
+	struct lp_netlink_attr attrs[NFTA_CHAIN_POLICY + 1], where[NFTA_HOOK_HOOKNUM + 1];
+	struct lp_nft_hook hook = { .policy = NF_ACCEPT };
+
+	if (type != MESSAGE(NFT_MSG_NEWCHAIN) || len < sizeof(struct nfgenmsg))
+		return 0;
+	lp_netlink_attrs(data, len, sizeof(struct nfgenmsg), attrs, NFTA_CHAIN_POLICY);
+	if (!attrs[NFTA_CHAIN_HOOK].data || !attrs[NFTA_CHAIN_TABLE].data || !attrs[NFTA_CHAIN_NAME].data)
+		return 0;
+	lp_netlink_attrs(attrs[NFTA_CHAIN_HOOK].data, attrs[NFTA_CHAIN_HOOK].len, 0, where, NFTA_HOOK_HOOKNUM);
+	hook.family = ((const struct nfgenmsg *)data)->nfgen_family;
+	hook.hook = ntohl(lp_netlink_u32(&where[NFTA_HOOK_HOOKNUM]));
+	if (attrs[NFTA_CHAIN_POLICY].data)
+		hook.policy = ntohl(lp_netlink_u32(&attrs[NFTA_CHAIN_POLICY]));
+	(void)snprintf(hook.table, sizeof(hook.table), "%.*s", (int)attrs[NFTA_CHAIN_TABLE].len, (const char *)attrs[NFTA_CHAIN_TABLE].data);
+	(void)snprintf(hook.chain, sizeof(hook.chain), "%.*s", (int)attrs[NFTA_CHAIN_NAME].len, (const char *)attrs[NFTA_CHAIN_NAME].data);
+	return reading->fn(reading->arg, &hook);
+}
+
+int
+lp_nft_each_hook(struct lp_nft *nft, lp_nft_hook_fn fn, void *arg, struct lp_err *err)
+{
+	const struct nfgenmsg all = { .nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0 };
+	struct hook_reading reading = { fn, arg };
+
+	lp_netlink_reset(&nft->nl);
+	lp_netlink_begin(&nft->nl, MESSAGE(NFT_MSG_GETCHAIN), NLM_F_DUMP, &all, sizeof(all), "list chains");
+	lp_netlink_end(&nft->nl);
+	return lp_netlink_query(&nft->nl, read_hook, &reading, err);
+}
+
 void
 lp_nft_add_table(struct lp_nft *nft)
 {
@@ -112,13 +151,13 @@ lp_nft_add_chain(struct lp_nft *nft, const char *chain)
 }
 
 void
-lp_nft_add_hook(struct lp_nft *nft, const char *chain, const char *type, uint32_t hook, int32_t priority)
+lp_nft_add_hook(struct lp_nft *nft, const char *chain, const char *type, uint32_t hook, int32_t priority, uint32_t policy)
 {
 	start(nft, NFT_MSG_NEWCHAIN, NLM_F_CREATE, "add %s chain %s", type, chain);
 	lp_netlink_put_str(&nft->nl, NFTA_CHAIN_TABLE, nft->table);
 	lp_netlink_put_str(&nft->nl, NFTA_CHAIN_NAME, chain);
 	lp_netlink_put_str(&nft->nl, NFTA_CHAIN_TYPE, type);
-	lp_netlink_put_be32(&nft->nl, NFTA_CHAIN_POLICY, NF_ACCEPT);
+	lp_netlink_put_be32(&nft->nl, NFTA_CHAIN_POLICY, policy);
 	lp_netlink_nest(&nft->nl, NFTA_CHAIN_HOOK);
 	lp_netlink_put_be32(&nft->nl, NFTA_HOOK_HOOKNUM, hook);
 	lp_netlink_put_be32(&nft->nl, NFTA_HOOK_PRIORITY, (uint32_t)priority);

@@ -54,11 +54,21 @@ int lp_nft_commit(struct lp_nft *nft, struct lp_err *err);
 /* Does the table exist? */
 int lp_nft_has_table(struct lp_nft *nft, const char *table, bool *out, struct lp_err *err);
 
+/* Base chains of every table and family. */
+struct lp_nft_hook {
+	char table[64], chain[64];
+	uint8_t family;			/* NFPROTO_* */
+	uint32_t hook;			/* NF_INET_* */
+	uint32_t policy;		/* NF_ACCEPT, NF_DROP */
+};
+typedef int (*lp_nft_hook_fn)(void *arg, const struct lp_nft_hook *hook);
+int lp_nft_each_hook(struct lp_nft *nft, lp_nft_hook_fn fn, void *arg, struct lp_err *err);
+
 void lp_nft_add_table(struct lp_nft *nft);
 void lp_nft_remove_table(struct lp_nft *nft);	/* with everything in it */
 void lp_nft_add_chain(struct lp_nft *nft, const char *chain);
-/* type "filter" or "nat"; hook NF_INET_*; policy accept. */
-void lp_nft_add_hook(struct lp_nft *nft, const char *chain, const char *type, uint32_t hook, int32_t priority);
+/* type "filter" or "nat"; hook NF_INET_*; policy NF_ACCEPT or NF_DROP. */
+void lp_nft_add_hook(struct lp_nft *nft, const char *chain, const char *type, uint32_t hook, int32_t priority, uint32_t policy);
 
 struct lp_nft_ref lp_nft_add_set(struct lp_nft *nft, const struct lp_nft_set *set);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <linux/netfilter.h>
 #include <linux/rtnetlink.h>
 
 #include "base/auto.h"
@@ -266,5 +267,29 @@ lp_netbridge_watch(int *out_fd, struct lp_err *err)
 	if (rc == 0)
 		rc = lp_netlink_descriptor(&nl, out_fd, err);
 	lp_netlink_close(&nl);
+	return rc;
+}
+
+static int
+find_obstacle(void *arg, const struct lp_nft_hook *hook)
+{
+	if (hook->hook == NF_INET_FORWARD && hook->policy == NF_DROP && (hook->family == NFPROTO_IPV4 || hook->family == NFPROTO_INET))
+		(void)snprintf(arg, LP_NETBRIDGE_OBSTACLE, "table %s, chain %s", hook->table, hook->chain);
+	return 0;
+}
+
+int
+lp_netbridge_obstacle(char out[static LP_NETBRIDGE_OBSTACLE], struct lp_err *err)
+{
+	char found[LP_NETBRIDGE_OBSTACLE] = "";
+	struct lp_nft nft;
+	int rc = lp_nft_open(&nft, err);
+
+	if (rc < 0)
+		return rc;
+	rc = lp_nft_each_hook(&nft, find_obstacle, found, err);
+	lp_nft_close(&nft);
+	if (rc == 0)
+		memcpy(out, found, sizeof(found));
 	return rc;
 }

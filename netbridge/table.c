@@ -161,7 +161,7 @@ load_local(struct lp_nft *nft)
 static void
 add_guard(struct lp_nft *nft, const struct lp_table *table, const struct refs *refs)
 {
-	lp_nft_add_hook(nft, "guard", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW);
+	lp_nft_add_hook(nft, "guard", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW, NF_ACCEPT);
 	lp_nft_rule(nft, "guard", "loopback addresses stay on lo");
 	lp_nft_in_link(nft, "lo", false);
 	lp_nft_from(nft, 0x7f000000, 8, true);
@@ -184,7 +184,7 @@ add_guard(struct lp_nft *nft, const struct lp_table *table, const struct refs *r
 static void
 add_dispatch(struct lp_nft *nft, const char *chain, uint32_t hook, const struct refs *refs)
 {
-	lp_nft_add_hook(nft, chain, "nat", hook, NF_IP_PRI_NAT_DST);
+	lp_nft_add_hook(nft, chain, "nat", hook, NF_IP_PRI_NAT_DST, NF_ACCEPT);
 	lp_nft_rule(nft, chain, NULL);
 	load_exact(nft);
 	lp_nft_lookup_verdict(nft, &refs->exact, LP_NFT_R0);
@@ -201,7 +201,7 @@ add_postrouting(struct lp_nft *nft, const struct lp_table *table, const struct r
 {
 	static const char chain[] = "postrouting";
 
-	lp_nft_add_hook(nft, chain, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC);
+	lp_nft_add_hook(nft, chain, "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, NF_ACCEPT);
 	lp_nft_rule(nft, chain, "a pod that reaches itself by a service");
 	lp_nft_out_link(nft, table->bridge, true);
 	lp_nft_load_from(nft, LP_NFT_R0);
@@ -273,7 +273,7 @@ add_refusals(struct lp_nft *nft, const struct lp_table *table, const struct refs
 	lp_nft_rule_end(nft);
 
 	for (size_t i = 0; i < lp_count(hooks); i++) {
-		lp_nft_add_hook(nft, hooks[i].chain, "filter", hooks[i].hook, NF_IP_PRI_FILTER);
+		lp_nft_add_hook(nft, hooks[i].chain, "filter", hooks[i].hook, NF_IP_PRI_FILTER, NF_ACCEPT);
 		lp_nft_rule(nft, hooks[i].chain, NULL);
 		lp_nft_verdict(nft, NFT_JUMP, "refuse");
 		lp_nft_rule_end(nft);

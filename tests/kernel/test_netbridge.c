@@ -1,10 +1,13 @@
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/netfilter.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
@@ -305,6 +308,28 @@ TEST(an_instance_leaves_nothing_and_does_not_touch_another)
 	CHECK_OK(lp_sysctl_get("ipv4/conf/all/route_localnet", &value, &err), &err);
 	CHECK_INT(value, 0);
 	lp_netbridge_close(other);
+	lp_lan_stop(&node);
+}
+
+TEST(a_foreign_chain_that_drops_what_is_forwarded_is_named)
+{
+	char text[LP_NETBRIDGE_OBSTACLE];
+	struct lp_lan node;
+	struct lp_nft nft;
+	struct lp_err err;
+
+	lp_lan_start(&node);
+	CHECK_OK(lp_netbridge_obstacle(text, &err), &err);
+	CHECK_STR(text, "");
+	CHECK_OK(lp_nft_open(&nft, &err), &err);
+	lp_nft_begin(&nft, "filter");
+	lp_nft_add_table(&nft);
+	lp_nft_add_hook(&nft, "FORWARD", "filter", NF_INET_FORWARD, 0, NF_DROP);
+	lp_nft_add_hook(&nft, "INPUT", "filter", NF_INET_LOCAL_IN, 0, NF_ACCEPT);
+	CHECK_OK(lp_nft_commit(&nft, &err), &err);
+	lp_nft_close(&nft);
+	CHECK_OK(lp_netbridge_obstacle(text, &err), &err);
+	CHECK_STR(text, "table filter, chain FORWARD");
 	lp_lan_stop(&node);
 }
 
