@@ -87,6 +87,7 @@ run_all(struct lp_control *control, int64_t now_ms)
 
 		lp_arena_init(&arena, LOOK_ARENA_MAX);
 		lp_writes_init(&writes, &arena);
+		writes.looking = true;
 		controllers[i].run(&look, &writes);
 		if (arena.failed) {
 			lp_log(LP_LOG_ERROR, "a controller ran out of memory, will retry", "controller=%s", controllers[i].name);

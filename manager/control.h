@@ -72,6 +72,7 @@ struct lp_writes {
 	size_t count;
 	struct lp_arena *arena;
 	int64_t due_ms;				/* look again at this boot time even if nothing changes; INT64_MAX never */
+	bool looking;				/* from a look: the same EVENT again means nothing new for a minute */
 };
 
 /* Builders for controllers; what they are given must live in the arena (or in cached objects). They never fail: the arena does. */

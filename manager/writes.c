@@ -15,8 +15,13 @@
 #include "manager/control.h"
 #include "specs/object.h"
 
-/* The same event within this time is not counted: a controller that looks often must not write often. */
+/* The same event of a look within this time is not counted: a controller that looks often must not write often. */
 #define EVENT_QUIET_MS 60000
+
+/* So many different events of one object; more of the same reason are told as one. Whoever has new words each time (a broken
+ * or a hostile device) must not fill the store. */
+#define EVENTS_MAX 50
+#define COMBINED "(combined from similar events): "
 
 /* ---- the list */
 
@@ -200,15 +205,20 @@ change_of(struct lp_manager *manager, const struct lp_write *write, enum lp_chan
 /* ---- events */
 
 static bool
-same_event(struct lp_cached *cached, const struct lp_write *write)
+similar_event(struct lp_cached *cached, const struct lp_write *write)
 {
 	const struct lp_json *event = lp_cached_json(cached);
 	const char *host = lp_json_str(event, "source.host");
 
 	return lp_text_same(lp_json_str(event, "reason"), write->reason) && lp_text_same(lp_json_str(event, "type"), write->type) &&
-	    lp_text_same(lp_json_str(event, "message"), write->message) &&
 	    lp_text_same(lp_json_str(event, "source.component"), write->component) && lp_text_same(host ? host : "",
 	    write->host ? write->host : "");
+}
+
+static bool
+same_event(struct lp_cached *cached, const struct lp_write *write)
+{
+	return similar_event(cached, write) && lp_text_same(lp_json_str(lp_cached_json(cached), "message"), write->message);
 }
 
 /* kubectl asks for the events of a node by its name as uid, as kubelets write them. */
@@ -218,8 +228,9 @@ regarding_uid(const struct lp_write *write)
 	return strcmp(lp_object_kind(write->object), "Node") == 0 ? lp_object_name(write->object) : lp_object_uid(write->object);
 }
 
+/* The event that is to be counted up; NULL: it is a new one. *out_full: there are too many for a new one. */
 static struct lp_cached *
-find_event(struct lp_manager *manager, const struct lp_write *write)
+find_event(struct lp_manager *manager, const struct lp_write *write, bool *out_full)
 {
 	struct lp_cached *const *events;
 	size_t count;
@@ -228,12 +239,16 @@ find_event(struct lp_manager *manager, const struct lp_write *write)
 	for (size_t i = 0; i < count; i++)
 		if (same_event(events[i], write))
 			return events[i];
+	*out_full = count >= EVENTS_MAX;
+	for (size_t i = 0; *out_full && i < count; i++)
+		if (similar_event(events[i], write))
+			return events[i];
 	return NULL;
 }
 
 /* Once more: count and lastTimestamp. NULL without memory, or when it was told a moment ago (*out_quiet). */
 static struct lp_change *
-repeat_event(struct lp_manager *manager, struct lp_cached *old, bool *out_quiet)
+repeat_event(struct lp_manager *manager, struct lp_cached *old, const struct lp_write *write, bool looking, bool *out_quiet)
 {
 	const struct lp_json *event = lp_cached_json(old);
 	const char *last = lp_json_str(event, "lastTimestamp");
@@ -241,7 +256,7 @@ repeat_event(struct lp_manager *manager, struct lp_cached *old, bool *out_quiet)
 	struct lp_change *change;
 	char time[LP_CLOCK_TEXT];
 
-	*out_quiet = last && lp_clock_parse(last, &last_ms) == 0 && now_ms - last_ms < EVENT_QUIET_MS;
+	*out_quiet = looking && last && lp_clock_parse(last, &last_ms) == 0 && now_ms - last_ms < EVENT_QUIET_MS;
 	if (*out_quiet)
 		return NULL;
 	change = lp_change_new(manager, LP_CHANGE_PATCH, old->kind);
@@ -253,6 +268,8 @@ repeat_event(struct lp_manager *manager, struct lp_cached *old, bool *out_quiet)
 	change->body = lp_json_new(&change->arena, LP_JSON_OBJECT);
 	lp_json_set_int(&change->arena, change->body, "count", lp_json_int(event, "count", 1) + 1);
 	lp_json_set_str(&change->arena, change->body, "lastTimestamp", time);
+	if (!same_event(old, write))
+		lp_json_set_str(&change->arena, change->body, "message", lp_arena_printf(&change->arena, COMBINED "%s", write->message));
 	return change;
 }
 
@@ -294,7 +311,7 @@ new_event(struct lp_manager *manager, const struct lp_write *write)
 /* ---- one write */
 
 static struct lp_change *
-change_for(struct lp_manager *manager, const struct lp_write *write, bool *out_quiet)
+change_for(struct lp_manager *manager, const struct lp_write *write, bool looking, bool *out_quiet)
 {
 	*out_quiet = false;
 	switch (write->verb) {
@@ -313,9 +330,11 @@ change_for(struct lp_manager *manager, const struct lp_write *write, bool *out_q
 	case LP_WRITE_BIND:
 		return change_of(manager, write, LP_CHANGE_BIND, "");
 	case LP_WRITE_EVENT: {
-		struct lp_cached *old = find_event(manager, write);
+		bool full = false;
+		struct lp_cached *old = find_event(manager, write, &full);
 
-		return old ? repeat_event(manager, old, out_quiet) : new_event(manager, write);
+		*out_quiet = full && !old;
+		return old ? repeat_event(manager, old, write, looking, out_quiet) : full ? NULL : new_event(manager, write);
 	}
 	}
 	return NULL;
@@ -333,7 +352,7 @@ lp_writes_submit(struct lp_manager *manager, const struct lp_writes *writes, lp_
 	*batch = (struct batch){ .waiting = 1, .done = done, .arg = arg };
 	for (const struct lp_write *write = writes->first; write; write = write->next) {
 		bool quiet;
-		struct lp_change *change = change_for(manager, write, &quiet);
+		struct lp_change *change = change_for(manager, write, writes->looking, &quiet);
 
 		if (change)
 			start(batch, change, now_ms);
