@@ -102,12 +102,11 @@ end(struct lp_channel *channel, const struct lp_err *why, int64_t now_ms)
 	channel->ops->closed(channel, &copy, now_ms);
 }
 
+/* After a last word; when that was a refusal, with its reason. */
 static void
 end_well(struct lp_channel *channel, int64_t now_ms)
 {
-	struct lp_err none = { 0 };
-
-	end(channel, &none, now_ms);
+	end(channel, &channel->why, now_ms);
 }
 
 /* ---- watching */
@@ -166,7 +165,7 @@ put(struct lp_channel *channel, const void *data, size_t len, struct lp_err *err
 static void
 linger(struct lp_channel *channel, int64_t now_ms)
 {
-	if (channel->tls)
+	if (channel->tls && !channel->why.code)
 		lp_tls_finish(channel->tls);
 	channel->state = LINGER;
 	if (shutdown(channel->fd, SHUT_WR) < 0) {
@@ -175,6 +174,15 @@ linger(struct lp_channel *channel, int64_t now_ms)
 	}
 	(void)lp_timer_start(channel->loop, &channel->timer, now_ms + LINGER_MS, too_late);	/* it runs already: no memory is needed */
 	watch_again(channel);
+}
+
+/* The peer has been told why not; what it still sends must not make the kernel take that back (a reset does). */
+static void
+refuse(struct lp_channel *channel, const struct lp_err *why, int64_t now_ms)
+{
+	channel->why = *why;
+	channel->finishing = true;
+	linger(channel, now_ms);
 }
 
 /* The caller holds the channel. */
@@ -337,11 +345,8 @@ answer_plain(struct lp_channel *channel, int64_t now_ms)
 	    strncmp(first, "PRI", 3) != 0 && strncmp(first, "OPT", 3) != 0)
 		return false;
 	(void)send(channel->fd, plain_on_tls, sizeof(plain_on_tls) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);	/* a courtesy */
-	(void)shutdown(channel->fd, SHUT_WR);
-	while (recv(channel->fd, first, sizeof(first), MSG_DONTWAIT) > 0)
-		continue;
 	(void)lp_err_say(&err, -EPROTO, "the peer speaks plain HTTP to a TLS port");	/* the code is known */
-	end(channel, &err, now_ms);
+	refuse(channel, &err, now_ms);
 	return true;
 }
 
@@ -375,6 +380,8 @@ step_handshake(struct lp_channel *channel, int64_t now_ms)
 		be_ready(channel, now_ms);
 	else if (rc == -EAGAIN)
 		watch_again(channel);
+	else if (channel->server)
+		refuse(channel, &err, now_ms);
 	else
 		end(channel, &err, now_ms);
 }

@@ -325,6 +325,16 @@ fault_words(uint32_t flags)
 	return "it does not hold";
 }
 
+/*
+ * In TLS 1.3 a server judges after its own Finished, and must seal an alert with keys that mbedTLS puts in place only when the
+ * handshake is over: sent at once, no client can read it. Then it is sent when that is so, before anything else is done.
+ */
+static bool
+refused_later(const struct lp_tls *tls)
+{
+	return tls->config->server && mbedtls_ssl_get_version_number(&tls->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+}
+
 /* mbedTLS calls this for each certificate of the chain, the leaf (depth 0) last. */
 static int
 judge(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
@@ -355,7 +365,7 @@ judge(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 		if (tls->refusal.code == 0)
 			(void)lp_err_say(&tls->refusal, -EKEYREJECTED, "%s", tls->config->has_pin && !tls->pinned ?
 			    "its authority is not the one that was named" : fault_words(tls->faults));
-		return MBEDTLS_ERR_X509_FATAL_ERROR;
+		return refused_later(tls) ? 0 : MBEDTLS_ERR_X509_FATAL_ERROR;
 	}
 	return 0;
 }
@@ -521,7 +531,10 @@ lp_tls_handshake(struct lp_tls *tls, struct lp_err *err)
 			tls->asked = true;
 		rc = mbedtls_ssl_handshake_step(&tls->ssl);
 	}
-	if (rc == 0)
+	if (rc == 0 && tls->refusal.code && refused_later(tls))
+		(void)mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, tls->faults & MBEDTLS_X509_BADCERT_EXPIRED ?
+		    MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED : MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA);	/* a courtesy */
+	else if (rc == 0)
 		rc = mbedtls_ssl_handshake(&tls->ssl);	/* TLS 1.3 servers: send the tickets while the channel is current */
 	tls->config->current = NULL;
 	if (rc == MBEDTLS_ERR_SSL_WANT_READ || rc == MBEDTLS_ERR_SSL_WANT_WRITE)
