@@ -28,6 +28,7 @@
 #define SECRET_LEN 32			/* hex digits of 128 bits */
 #define TTL_MAX_S  (INT64_C(10) * 365 * 86400)
 #define USES_MAX   1000000
+#define KEEP_MS    (7 * LP_SIGN_DAY_MS)	/* an expired token's file */
 
 /* ---- files */
 
@@ -174,7 +175,7 @@ token_find(struct lp_sign *sign, const char *id, size_t len)
 	return NULL;
 }
 
-/* The token of "<prefix>.<id>.<secret>[.<rest>]" whose secret fits and that has not expired. */
+/* The token of "<prefix>.<id>.<secret>[.<rest>]" whose secret fits. */
 static struct lp_sign_token *
 token_match(struct lp_sign *sign, const char *text, const char *prefix, const char **out_rest)
 {
@@ -194,12 +195,19 @@ token_match(struct lp_sign *sign, const char *text, const char *prefix, const ch
 	if (!token || len != SECRET_LEN)
 		return NULL;
 	lp_digest(secret, len, hash);
-	if (!lp_digest_same(hash, token->hash, sizeof(hash)) || token->expires_ms < lp_clock_trusted_ms())
+	if (!lp_digest_same(hash, token->hash, sizeof(hash)))
 		return NULL;
 	*out_rest = secret + len;
 	return token;
 }
 
+static bool
+is_expired(const struct lp_sign_token *token, int64_t longer_than_ms)
+{
+	return token->expires_ms <= lp_clock_trusted_ms() - longer_than_ms;
+}
+
+/* What is wrong is told only to who knows the secret; for all others the token is unknown. */
 int
 lp_sign_token_use(struct lp_sign *sign, const char *text, char out_id[static LP_SIGN_ID], struct lp_err *err)
 {
@@ -207,10 +215,18 @@ lp_sign_token_use(struct lp_sign *sign, const char *text, char out_id[static LP_
 	struct lp_sign_token *token = token_match(sign, text, "lp1.", &rest);
 	int rc;
 
-	if (!token || *token->user || token->uses <= 0)
-		return lp_err_say(err, -EACCES, "the token is unknown, used up or expired: ask for a new one (limpet token create)");
+	if (!token || *token->user)
+		return lp_err_say(err, -EACCES, "the token is unknown here (mistyped, deleted or of another manager): ask for a new one (limpet token create)");
+	if (token->uses <= 0)
+		return lp_err_say(err, -EACCES, "the token was used already: ask for a new one (limpet token create)");
+	if (is_expired(token, 0)) {
+		char when[LP_CLOCK_TEXT];
+
+		lp_clock_print(token->expires_ms, when);
+		return lp_err_say(err, -EACCES, "the token expired at %s: ask for a new one (limpet token create)", when);
+	}
 	token->uses--;
-	/* A used-up token stays in its file until it expires, so that it can be given back and be listed. */
+	/* A used-up token stays in its file, so that it can be given back, be listed, and be known when it comes again. */
 	rc = token_store(sign, token, err);
 	if (rc < 0) {
 		token->uses++;
@@ -239,7 +255,7 @@ lp_sign_token_bearer(struct lp_sign *sign, const char *text, struct lp_arena *ar
 	const char *rest = "";
 	struct lp_sign_token *token = token_match(sign, text, "lpu.", &rest);
 
-	if (!token || !*token->user || *rest)
+	if (!token || !*token->user || *rest || is_expired(token, 0))
 		return -EACCES;
 	out->name = lp_arena_str(arena, token->user);
 	out->group_count = 0;
@@ -250,15 +266,17 @@ lp_sign_token_bearer(struct lp_sign *sign, const char *text, struct lp_arena *ar
 
 /* ---- the API */
 
+/* Kept for a while, so that whoever comes late with one is told so; not when they stand in the way of new ones. */
 static void
 expired_remove(struct lp_sign *sign)
 {
+	int64_t keep_ms = sign->token_count < TOKENS_MAX ? KEEP_MS : 0;
 	struct lp_err err;
 
 	lp_list_each(link, &sign->tokens) {
 		struct lp_sign_token *token = lp_of(link, struct lp_sign_token, link);
 
-		if (token->expires_ms < lp_clock_trusted_ms() && token_remove(sign, token, &err) < 0)
+		if (is_expired(token, keep_ms) && token_remove(sign, token, &err) < 0)
 			lp_log(LP_LOG_WARN, "an expired token was not removed", "why=\"%s\"", err.text);
 	}
 }
@@ -295,7 +313,8 @@ token_fill(struct lp_sign_token *token, const struct lp_json *body, struct lp_er
 	groups_read(token, lp_json_get(body, "groups"));
 	if (token->group_count != lp_json_count(lp_json_get(body, "groups")))
 		return lp_err_say(err, -EINVAL, "groups has more than %d names, or too long ones", LP_ACCESS_GROUPS);
-	token->expires_ms = lp_clock_trusted_ms() + ttl_s * 1000;
+	/* Whole seconds, as it is printed and stored: a token that is listed as expired is. */
+	token->expires_ms = ((lp_clock_trusted_ms() + 999) / 1000 + ttl_s) * 1000;
 	return 0;
 }
 
