@@ -29,6 +29,7 @@
 #define FIRST_MS    10			/* after quiet: what belongs together comes together */
 #define LOOKS       32			/* devices in one turn */
 #define LINE_MAX    (64u << 20)
+#define GONE_MS     1000		/* until a deleted node asks again, and is refused */
 #define QUEUE_LONG  (1u << 20)		/* a link that holds this much gets nothing new until it has drained */
 #define ARENA_MAX   (256u << 20)
 #define RETURN_MS   500			/* after goodbye, at the earliest */
@@ -372,6 +373,23 @@ link_end(struct device *device)
 		lp_http_abort(device->link->call);
 }
 
+/* Told and ended: a newer link has come, the node was deleted, or the manager goes. */
+static void
+link_goodbye(struct device *device, int retry_ms)
+{
+	struct lp_request *old = device->link;
+	char line[64];
+	int len;
+
+	if (!old || !old->call)
+		return;
+	device->link = NULL;
+	old->own = NULL;
+	len = snprintf(line, sizeof(line), "{\"type\":\"goodbye\",\"retryAfterMs\":%d}\n", retry_ms);
+	(void)lp_http_write(old->call, line, (size_t)len);	/* a courtesy */
+	lp_http_finish(old->call);
+}
+
 static void
 device_look(struct lp_links *links, struct device *device)
 {
@@ -392,8 +410,12 @@ device_look(struct lp_links *links, struct device *device)
 	if (rc == 0 && peers)
 		rc = send_peers(links, device, &err);
 	device->sent = true;
-	if (rc == -ENOENT)
-		return;			/* the node object is gone: the device is told nothing, and keeps what it has */
+	if (rc == -ENOENT) {
+		/* It keeps what it has, and is told at its next dial that it must join again. */
+		lp_log(LP_LOG_INFO, "a node was deleted, its link is ended", "node=%s", device->name);
+		link_goodbye(device, GONE_MS);
+		return;
+	}
 	if (rc < 0) {
 		lp_log(LP_LOG_ERROR, "a node's view was not sent, its link is ended", "node=%s why=\"%s\"", device->name, err.text);
 		device->whole = true;
@@ -443,23 +465,6 @@ link_gone(struct lp_request *request, int64_t now_ms)
 }
 
 static const struct lp_request_hooks link_hooks = { .room = link_room, .gone = link_gone };
-
-/* Told and ended: a newer link has come, or the manager goes. */
-static void
-link_goodbye(struct device *device, int retry_ms)
-{
-	struct lp_request *old = device->link;
-	char line[64];
-	int len;
-
-	if (!old || !old->call)
-		return;
-	device->link = NULL;
-	old->own = NULL;
-	len = snprintf(line, sizeof(line), "{\"type\":\"goodbye\",\"retryAfterMs\":%d}\n", retry_ms);
-	(void)lp_http_write(old->call, line, (size_t)len);	/* a courtesy */
-	lp_http_finish(old->call);
-}
 
 static int
 send_time(struct lp_request *request)

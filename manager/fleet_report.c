@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "manager/fleet.h"
 #include "manager/sign.h"
@@ -160,6 +161,39 @@ lp_fleet_take_report(const struct lp_cache *cache, const char *node, const struc
 	}
 }
 
+/* A pod never moves: an entry for one that is bound elsewhere is no late report but a forged one. */
+static int
+check_own(const struct lp_cache *cache, const char *node, const struct lp_json *entries, struct lp_err *err)
+{
+	lp_json_each(entry, entries) {
+		const struct lp_json *about = lp_json_get(entry, "involvedObject");
+		const char *namespace = lp_json_str(about ? about : entry, "namespace"), *name = lp_json_str(about ? about : entry, "name");
+		const char *uid = lp_json_str(about ? about : entry, "uid");
+		const struct lp_cached *pod;
+
+		if (!namespace || !name || !uid || (about && !lp_text_same(lp_json_str(about, "kind"), "Pod")))
+			continue;
+		pod = lp_cache_find(cache, lp_kind_find("v1", "Pod"), namespace, name);
+		if (pod && strcmp(pod->uid, uid) == 0 && !lp_text_same(pod->node, node))
+			return lp_err_say(err, -EPERM, "node %s reported on pod %s/%s, which is not its own", node, namespace, name);
+	}
+	return 0;
+}
+
+static int
+check_report(const struct lp_cache *cache, const char *node, const struct lp_json *body, struct lp_err *err)
+{
+	static const char *const lists[] = { "pods", "gone", "events" };
+
+	for (size_t i = 0; i < lp_count(lists); i++) {
+		int rc = check_own(cache, node, lp_json_get(body, lists[i]), err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 void
 lp_fleet_report(struct lp_request *request)
 {
@@ -173,6 +207,14 @@ lp_fleet_report(struct lp_request *request)
 	}
 	if (lp_write_body(request, &body) < 0)
 		return;
+	if (check_report(request->manager->cache, request->user.node, body, &err) < 0) {
+		static struct lp_log_limit limit;
+
+		lp_request_fail(request, 403, &err);
+		if (lp_log_allowed(&limit))
+			lp_log(LP_LOG_WARN, "a report was refused whole", "why=\"%s\"", err.text);
+		return;
+	}
 	lp_writes_init(&writes, &request->arena);
 	lp_fleet_take_report(request->manager->cache, request->user.node, body, &writes);
 	if (request->arena.failed) {
