@@ -90,10 +90,16 @@ post(const struct lp_enroll_join *how, const struct lp_enroll_token *token, cons
 		return lp_err_say(err, -EINVAL, "%s is not an https:// address: a device joins over TLS only", how->url);
 	rc = lp_tls_config_client(&tls, &(struct lp_tls_client_opts){ .pin = token->pin, .alpn = alpn }, err);
 	if (rc == 0)
-		rc = lp_client_fetch(&(struct lp_client_opts){ .host = url.host, .port = url.port, .tls = tls },
+		rc = lp_client_fetch(&(struct lp_client_opts){ .host = url.host, .port = url.port, .tls = tls,
+			.name = LP_TLS_MANAGER_NAME },
 		    &(struct lp_client_request){ .method = "POST", .path = "/fleet/v1/join", .type = "application/json",
 			.body = body->data, .len = body->len, .timeout_ms = TIMEOUT_MS }, answer, err);
 	lp_tls_config_free(tls);
+	if (rc == -EKEYREJECTED) {	/* only a handshake ends so, and the token is sent after it */
+		struct lp_err why = *err;
+
+		return lp_err_say(err, rc, "join %s: this is not the manager of the token, so nothing of the token was sent: %s", how->url, why.text);
+	}
 	return rc < 0 ? lp_err_wrap(err, "join %s", how->url) : 0;
 }
 

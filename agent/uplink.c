@@ -40,6 +40,7 @@ struct lp_uplink {
 	struct lp_err last;		/* why it is down, said once */
 	struct lp_defer hang_up;	/* never from inside a callback of the client */
 	const char *hang_why;		/* NULL: not hanging up */
+	char refusal[LP_ERR_TEXT];	/* why the manager did not open the link, for hang_why */
 };
 
 static void dial(struct lp_timer *timer, int64_t now_ms);
@@ -95,7 +96,7 @@ hang_up_now(struct lp_defer *defer, int64_t now_ms)
 	went_down(uplink, &err, now_ms);
 }
 
-/* At the end of this turn. `why` is a constant. */
+/* At the end of this turn. `why` is a constant, or the refusal. */
 static void
 hang_up(struct lp_uplink *uplink, const char *why)
 {
@@ -185,6 +186,11 @@ link_data(struct lp_client_call *call, const void *data, size_t len, int64_t now
 
 	if (uplink->hang_why)
 		return;
+	if (!uplink->up) {
+		/* A refusal's words; more than fits is no refusal of ours. */
+		(void)lp_buf_add(&uplink->line, data, uplink->line.len + len <= ANSWER_MAX ? len : 0);
+		return;
+	}
 	if (lp_buf_add(&uplink->line, data, len) < 0) {
 		hang_up(uplink, "a line of the link is longer than 64 MiB");
 		return;
@@ -215,6 +221,22 @@ link_head(struct lp_client_call *call, int status, const struct lp_http_headers 
 	lp_agent_report_again(uplink->agent);
 }
 
+/* The message of the Status with which the manager refused the link. */
+static const char *
+refusal(struct lp_uplink *uplink)
+{
+	lp_auto_arena struct lp_arena arena;
+	struct lp_json *status = NULL;
+	const char *message = NULL;
+
+	lp_arena_init(&arena, 4ul * ANSWER_MAX);
+	if (lp_json_parse(&arena, lp_buf_text(&uplink->line), uplink->line.len, NULL, &status, NULL) == 0)
+		message = lp_json_str(status, "message");
+	(void)snprintf(uplink->refusal, sizeof(uplink->refusal), "the manager did not open the link%s%s", message ? ": " : "",
+	    message ? message : "");
+	return uplink->refusal;
+}
+
 static void
 link_done(struct lp_client_call *call, const struct lp_err *why, int64_t now_ms)
 {
@@ -226,7 +248,7 @@ link_done(struct lp_client_call *call, const struct lp_err *why, int64_t now_ms)
 	/* The link is the connection's purpose: without it the rest goes too. */
 	uplink->link = NULL;
 	if (why->code != -ECANCELED)
-		hang_up(uplink, uplink->up ? "the manager ended the link" : "the manager did not open the link");
+		hang_up(uplink, uplink->up ? "the manager ended the link" : refusal(uplink));
 }
 
 static const struct lp_client_call_ops link_ops = { .head = link_head, .data = link_data, .done = link_done };
