@@ -101,12 +101,14 @@ lp_place_active(const struct lp_json *pod)
 static bool
 term_selects(struct lp_arena *arena, const struct lp_json *term, const struct lp_json *node)
 {
-	const struct lp_json *expressions = lp_json_get(term, "matchExpressions"), *fields = lp_json_get(term, "matchFields");
+	const struct lp_json *expressions = lp_json_get(term, "matchExpressions"),
+	                     *fields = lp_json_get(term, "matchFields");
 	struct lp_selector by_label, by_field;
 
 	if (lp_json_count(expressions) == 0 && lp_json_count(fields) == 0)
 		return false;		/* an empty term selects nothing */
-	if (lp_selector_expressions(arena, expressions, &by_label, NULL) < 0 || lp_selector_expressions(arena, fields, &by_field, NULL) < 0)
+	if (lp_selector_expressions(arena, expressions, &by_label, NULL) < 0 ||
+	    lp_selector_expressions(arena, fields, &by_field, NULL) < 0)
 		return false;
 	return lp_selector_match_labels(&by_label, lp_object_labels(node)) && lp_selector_match_fields(&by_field, node);
 }
@@ -138,7 +140,8 @@ ports_clash(const struct lp_json *a, const struct lp_json *b)
 	const char *protocol_a = lp_json_str(a, "protocol"), *protocol_b = lp_json_str(b, "protocol");
 
 	return lp_json_int(a, "hostPort", 0) == lp_json_int(b, "hostPort", 0) &&
-	    strcmp(protocol_a ? protocol_a : "TCP", protocol_b ? protocol_b : "TCP") == 0 && (any || strcmp(ip_a, ip_b) == 0);
+	    strcmp(protocol_a ? protocol_a : "TCP", protocol_b ? protocol_b : "TCP") == 0 &&
+	    (any || strcmp(ip_a, ip_b) == 0);
 }
 
 static bool
@@ -210,7 +213,8 @@ used_of(const struct seat *seat, const char *name)
 }
 
 static bool
-resources_fit(const struct place *place, const struct seat *seat, const struct lp_place_request *request, struct reasons *reasons)
+resources_fit(
+    const struct place *place, const struct seat *seat, const struct lp_place_request *request, struct reasons *reasons)
 {
 	bool fits = true;
 
@@ -221,11 +225,13 @@ resources_fit(const struct place *place, const struct seat *seat, const struct l
 		fits = false;
 	}
 	for (size_t i = 0; i < request->count; i++) {
-		struct lp_quantity has = { 0 }, used = used_of(seat, request->name[i]), sum = lp_quantity_add(&used, &request->amount[i]);
+		struct lp_quantity has = { 0 }, used = used_of(seat, request->name[i]),
+		                   sum = lp_quantity_add(&used, &request->amount[i]);
 
 		if (request->amount[i].units == 0 && request->amount[i].nanos == 0)
 			continue;
-		(void)lp_quantity_parse(lp_json_text(lp_json_get(seat->allocatable, request->name[i])), &has);	/* absent: none */
+		(void)lp_quantity_parse(
+		    lp_json_text(lp_json_get(seat->allocatable, request->name[i])), &has); /* absent: none */
 		if (lp_quantity_compare(&sum, &has) > 0) {
 			reason_add(reasons, lp_arena_printf(place->look->arena, "Insufficient %s", request->name[i]));
 			fits = false;
@@ -247,28 +253,31 @@ tolerates(struct lp_arena *arena, const struct lp_json *pod, const char *key)
 
 /* May the pod run on this node? Else the reasons say why not. */
 static bool
-admits(const struct place *place, const struct seat *seat, const struct lp_json *pod, const struct lp_place_request *request,
-    struct reasons *reasons)
+admits(const struct place *place, const struct seat *seat, const struct lp_json *pod,
+    const struct lp_place_request *request, struct reasons *reasons)
 {
 	struct lp_arena *arena = place->look->arena;
 	const struct lp_json *taint;
 	const char *value;
 
 	reasons->hopeless++;
-	if (lp_json_bool(seat->node, "spec.unschedulable", false) && !tolerates(arena, pod, "node.kubernetes.io/unschedulable")) {
+	if (lp_json_bool(seat->node, "spec.unschedulable", false) &&
+	    !tolerates(arena, pod, "node.kubernetes.io/unschedulable")) {
 		reason_add(reasons, "node(s) were unschedulable");
 		return false;
 	}
 	taint = lp_taint_first(seat->node, pod);
-	if (!taint && !lp_object_condition_true(seat->node, "Ready") && !tolerates(arena, pod, "node.kubernetes.io/not-ready")) {
+	if (!taint && !lp_object_condition_true(seat->node, "Ready") &&
+	    !tolerates(arena, pod, "node.kubernetes.io/not-ready")) {
 		/* the node controller has not put the taint there yet */
 		reason_add(reasons, "node(s) had untolerated taint {node.kubernetes.io/not-ready: }");
 		return false;
 	}
 	if (taint) {
 		value = lp_json_str(taint, "value");
-		reason_add(reasons, lp_arena_printf(arena, "node(s) had untolerated taint {%s: %s}", lp_json_str(taint, "key"),
-		    value ? value : ""));
+		reason_add(reasons,
+		    lp_arena_printf(arena, "node(s) had untolerated taint {%s: %s}", lp_json_str(taint, "key"),
+		        value ? value : ""));
 		return false;
 	}
 	if (!lp_place_selects(arena, pod, seat->node)) {
@@ -294,7 +303,8 @@ struct score {
 static bool
 pods_alike(const struct lp_json *a, const struct lp_json *b)
 {
-	const struct lp_json *owner = lp_object_controller(a), *labels = lp_object_labels(a), *theirs = lp_object_labels(b);
+	const struct lp_json *owner = lp_object_controller(a), *labels = lp_object_labels(a),
+	                     *theirs = lp_object_labels(b);
 
 	if (owner)
 		return lp_object_owned_by(b, lp_json_str(owner, "uid"));
@@ -306,16 +316,19 @@ score(const struct place *place, const struct seat *seat, const struct lp_json *
 {
 	struct score result = { 0 };
 	size_t count;
-	struct lp_cached *const *there = lp_cache_indexed(place->look->cache, LP_CACHE_BY_NODE, seat->cached->name, &count);
+	struct lp_cached *const *there =
+	    lp_cache_indexed(place->look->cache, LP_CACHE_BY_NODE, seat->cached->name, &count);
 
 	lp_json_each(taint, lp_json_path(seat->node, "spec.taints"))
-		result.avoided += lp_text_same(lp_json_str(taint, "effect"), "PreferNoSchedule") && !lp_taint_tolerated(pod, taint);
+		result.avoided +=
+		    lp_text_same(lp_json_str(taint, "effect"), "PreferNoSchedule") && !lp_taint_tolerated(pod, taint);
 	for (size_t i = 0; i < count; i++)
 		result.alike += pods_alike(pod, lp_cached_json(there[i]));
 	for (const struct pod_list *entry = seat->placed; entry; entry = entry->next)
 		result.alike += pods_alike(pod, entry->pod);
 	for (size_t i = 0; i < seat->used.count; i++) {
-		int64_t has = lp_quantity_text_milli(lp_json_text(lp_json_get(seat->allocatable, seat->used.name[i])), 0);
+		int64_t has =
+		    lp_quantity_text_milli(lp_json_text(lp_json_get(seat->allocatable, seat->used.name[i])), 0);
 		int64_t share = has >= 1000 ? lp_quantity_milli(&seat->used.amount[i]) / (has / 1000) : 0;
 
 		if (share > result.load)
@@ -369,14 +382,16 @@ explain(const struct place *place, const struct reasons *reasons)
 		lp_buf_printf(&out, "%s%s", i > 0 ? ", " : "", lines[i]);
 	lp_buf_printf(&out, ". preemption: 0/%zu nodes are available: ", place->count);
 	if (other > 0)
-		lp_buf_printf(&out, "%zu No preemption victims found for incoming pod%s", other, reasons->hopeless > 0 ? ", " : ".");
+		lp_buf_printf(&out, "%zu No preemption victims found for incoming pod%s", other,
+		    reasons->hopeless > 0 ? ", " : ".");
 	if (reasons->hopeless > 0)
 		lp_buf_printf(&out, "%zu Preemption is not helpful for scheduling.", reasons->hopeless);
 	return lp_arena_str(arena, lp_buf_text(&out));
 }
 
 static void
-say_unschedulable(const struct place *place, struct lp_cached *cached, const struct lp_json *pod, const struct reasons *reasons)
+say_unschedulable(
+    const struct place *place, struct lp_cached *cached, const struct lp_json *pod, const struct reasons *reasons)
 {
 	struct lp_arena *arena = place->look->arena;
 	const char *why = explain(place, reasons);
@@ -399,7 +414,8 @@ seat_pod(const struct place *place, struct seat *seat, struct lp_cached *cached,
 {
 	struct lp_arena *arena = place->look->arena;
 	struct pod_list *entry = lp_arena_alloc(arena, sizeof(*entry));
-	const char *message = lp_arena_printf(arena, "Successfully assigned %s/%s to %s", cached->namespace, cached->name, seat->cached->name);
+	const char *message = lp_arena_printf(
+	    arena, "Successfully assigned %s/%s to %s", cached->namespace, cached->name, seat->cached->name);
 
 	if (!entry || !message)
 		return;
@@ -446,7 +462,8 @@ is_waiting(const struct lp_cached *cached, const struct lp_json *pod)
 {
 	const char *scheduler = lp_json_str(pod, "spec.schedulerName");
 
-	return !cached->node && !cached->deleting && lp_place_active(pod) && (!scheduler || strcmp(scheduler, SCHEDULER) == 0) &&
+	return !cached->node && !cached->deleting && lp_place_active(pod) &&
+	    (!scheduler || strcmp(scheduler, SCHEDULER) == 0) &&
 	    lp_json_count(lp_json_path(pod, "spec.schedulingGates")) == 0;
 }
 
@@ -475,7 +492,8 @@ fill_seat(const struct place *place, struct seat *seat, struct lp_cached *cached
 static bool
 gather_seats(struct place *place)
 {
-	struct lp_cached *const *nodes = lp_cache_list(place->look->cache, lp_kind_find("v1", "Node"), NULL, &place->count);
+	struct lp_cached *const *nodes =
+	    lp_cache_list(place->look->cache, lp_kind_find("v1", "Node"), NULL, &place->count);
 
 	place->seats = lp_arena_alloc(place->look->arena, (place->count + 1) * sizeof(*place->seats));
 	for (size_t i = 0; place->seats && i < place->count; i++)

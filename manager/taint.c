@@ -58,7 +58,8 @@ lp_taint_first(const struct lp_json *node, const struct lp_json *pod)
 	lp_json_each(taint, lp_json_path(node, "spec.taints")) {
 		const char *effect = lp_json_str(taint, "effect");
 
-		if ((lp_text_same(effect, "NoSchedule") || lp_text_same(effect, "NoExecute")) && !lp_taint_tolerated(pod, taint))
+		if ((lp_text_same(effect, "NoSchedule") || lp_text_same(effect, "NoExecute")) &&
+		    !lp_taint_tolerated(pod, taint))
 			return taint;
 	}
 	return NULL;

@@ -128,7 +128,8 @@ mention_by_pod(struct gather *gather, const char *namespace, const struct lp_jso
 static int
 compare_objects(const void *a, const void *b)
 {
-	const struct lp_view_object *left = *(const struct lp_view_object *const *)a, *right = *(const struct lp_view_object *const *)b;
+	const struct lp_view_object *left = *(const struct lp_view_object *const *)a,
+	                            *right = *(const struct lp_view_object *const *)b;
 	int order = strcmp(left->kind, right->kind);
 
 	if (order == 0)
@@ -157,7 +158,8 @@ finish(struct gather *gather, struct lp_view *out)
 }
 
 int
-lp_view_node(const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_view *out, struct lp_err *err)
+lp_view_node(
+    const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_view *out, struct lp_err *err)
 {
 	struct gather gather = { .cache = cache, .arena = arena };
 	struct lp_cached *machine = lp_cache_find(cache, lp_kind_find("v1", "Node"), NULL, node);
@@ -218,7 +220,8 @@ write_member(struct lp_buf *out, char before, const char *key, const char *text)
 }
 
 int
-lp_view_revision(const struct lp_view *view, const struct lp_settings *settings, int64_t number, int64_t wall_ms, struct lp_buf *out)
+lp_view_revision(
+    const struct lp_view *view, const struct lp_settings *settings, int64_t number, int64_t wall_ms, struct lp_buf *out)
 {
 	char time[LP_CLOCK_TEXT];
 
@@ -280,11 +283,13 @@ add_nodes(const struct lp_cache *cache, const char *self, struct lp_arena *arena
 }
 
 static void
-add_address(struct lp_arena *arena, struct lp_json *list, const struct lp_json *address, const struct lp_json *ports, bool ready)
+add_address(struct lp_arena *arena, struct lp_json *list, const struct lp_json *address, const struct lp_json *ports,
+    bool ready)
 {
 	struct lp_json *entry = lp_json_append(arena, list, lp_json_new(arena, LP_JSON_OBJECT));
 	struct lp_json *copies = lp_json_new(arena, LP_JSON_ARRAY);
-	const char *ip = lp_json_str(address, "ip"), *pod = lp_json_str(address, "targetRef.name"), *host = lp_json_str(address, "hostname");
+	const char *ip = lp_json_str(address, "ip"), *pod = lp_json_str(address, "targetRef.name"),
+	           *host = lp_json_str(address, "hostname");
 
 	lp_json_set_str(arena, entry, "ip", ip ? ip : "");
 	lp_json_set_str(arena, entry, "pod", pod ? pod : "");
@@ -303,7 +308,8 @@ add_address(struct lp_arena *arena, struct lp_json *list, const struct lp_json *
 
 /* The group of addresses of a service on one node, made when it is the first. */
 static struct lp_json *
-group_for(struct lp_arena *arena, struct lp_json *groups, struct lp_map *by_node, const struct lp_cached *service, const char *node)
+group_for(struct lp_arena *arena, struct lp_json *groups, struct lp_map *by_node, const struct lp_cached *service,
+    const char *node)
 {
 	struct lp_json *list = lp_map_get(by_node, node), *group;
 
@@ -333,14 +339,15 @@ add_endpoints(struct lp_cached *cached, const char *self, struct lp_arena *arena
 
 				if (node && strcmp(node, self) == 0)
 					continue;	/* the node itself knows best */
-				add_address(arena, group_for(arena, groups, &by_node, cached, node ? node : ""), address,
-				    lp_json_get(subset, "ports"), i == 0);
+				add_address(arena, group_for(arena, groups, &by_node, cached, node ? node : ""),
+				    address, lp_json_get(subset, "ports"), i == 0);
 			}
 	lp_map_fini(&by_node);
 }
 
 int
-lp_view_peers(const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_buf *out, struct lp_err *err)
+lp_view_peers(
+    const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_buf *out, struct lp_err *err)
 {
 	struct lp_json *line = lp_json_new(arena, LP_JSON_OBJECT), *groups;
 	struct lp_cached *const *list;

@@ -38,15 +38,18 @@ struct lp_view {
 };
 
 /* Everything lives in the arena. */
-int lp_view_node(const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_view *out, struct lp_err *err);
+int lp_view_node(
+    const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_view *out, struct lp_err *err);
 
 /* Do two views of one node ask for the same? Then no new revision is due. */
 bool lp_view_same(const struct lp_view *a, const struct lp_view *b);
 
 /* Appends the NodeRevision text that is to be signed: compact JSON. */
-int lp_view_revision(const struct lp_view *view, const struct lp_settings *settings, int64_t number, int64_t wall_ms, struct lp_buf *out);
+int lp_view_revision(const struct lp_view *view, const struct lp_settings *settings, int64_t number, int64_t wall_ms,
+    struct lp_buf *out);
 
 /* Appends the `peers` line, without its line feed. */
-int lp_view_peers(const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_buf *out, struct lp_err *err);
+int lp_view_peers(
+    const struct lp_cache *cache, const char *node, struct lp_arena *arena, struct lp_buf *out, struct lp_err *err);
 
 #endif

@@ -30,10 +30,12 @@ is_missing(const struct lp_json *value)
 	return !value || ((value->type == LP_JSON_STRING || value->type == LP_JSON_ARRAY) && value->len == 0);
 }
 
-static void check_members(enum lp_schema_id id, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults);
+static void check_members(
+    enum lp_schema_id id, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults);
 
 static void
-check_value(const struct lp_field *field, const struct lp_json *value, const struct lp_trail *trail, struct lp_faults *faults)
+check_value(
+    const struct lp_field *field, const struct lp_json *value, const struct lp_trail *trail, struct lp_faults *faults)
 {
 	if (field->rule != LP_RULE_NONE)
 		lp_rule_check(field->rule, lp_trail_text(faults->arena, trail), value, faults);
@@ -42,7 +44,8 @@ check_value(const struct lp_field *field, const struct lp_json *value, const str
 }
 
 static void
-check_field(const struct lp_field *field, const struct lp_json *value, const struct lp_trail *trail, struct lp_faults *faults)
+check_field(
+    const struct lp_field *field, const struct lp_json *value, const struct lp_trail *trail, struct lp_faults *faults)
 {
 	struct lp_trail element = { .up = trail };
 
@@ -57,7 +60,8 @@ check_field(const struct lp_field *field, const struct lp_json *value, const str
 }
 
 static void
-check_members(enum lp_schema_id id, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults)
+check_members(
+    enum lp_schema_id id, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults)
 {
 	struct lp_schema schema = lp_schema_get(id);
 
@@ -90,7 +94,8 @@ check_metadata(const struct lp_kind *kind, const struct lp_json *object, struct 
 
 	if (is_missing(name)) {
 		if (is_missing(prefix))
-			lp_faults_add(faults, LP_FAULT_REQUIRED, "metadata.name", NULL, "name or generateName is required");
+			lp_faults_add(
+			    faults, LP_FAULT_REQUIRED, "metadata.name", NULL, "name or generateName is required");
 		return;
 	}
 	why = name->type == LP_JSON_STRING ? lp_rule_bad_name(kind, name->text) : NULL;
@@ -115,10 +120,11 @@ check_data(const struct lp_json *object, bool secret, struct lp_faults *faults)
 
 	lp_json_each(entry, secret ? NULL : binary)
 		if (lp_json_get(data, entry->key))
-			lp_faults_add(faults, LP_FAULT_INVALID, lp_arena_printf(faults->arena, "data[%s]", entry->key), NULL,
-			    "duplicate of key present in binaryData");
+			lp_faults_add(faults, LP_FAULT_INVALID, lp_arena_printf(faults->arena, "data[%s]", entry->key),
+			    NULL, "duplicate of key present in binaryData");
 	if (values_size(data, secret) + values_size(binary, true) > DATA_MAX)
-		lp_faults_add(faults, LP_FAULT_TOO_LONG, secret ? "data" : "", NULL, "may not be more than 1048576 bytes");
+		lp_faults_add(
+		    faults, LP_FAULT_TOO_LONG, secret ? "data" : "", NULL, "may not be more than 1048576 bytes");
 }
 
 /* Types of secrets that must have certain keys. */
@@ -139,8 +145,10 @@ check_secret_type(const struct lp_json *secret, struct lp_faults *faults)
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (lp_text_same(type, wanted[i].type) && !lp_json_get(data, wanted[i].key))
-			lp_faults_add(faults, LP_FAULT_REQUIRED, lp_arena_printf(faults->arena, "data[%s]", wanted[i].key), NULL, NULL);
-	if (lp_text_same(type, "kubernetes.io/basic-auth") && !lp_json_get(data, "username") && !lp_json_get(data, "password"))
+			lp_faults_add(faults, LP_FAULT_REQUIRED,
+			    lp_arena_printf(faults->arena, "data[%s]", wanted[i].key), NULL, NULL);
+	if (lp_text_same(type, "kubernetes.io/basic-auth") && !lp_json_get(data, "username") &&
+	    !lp_json_get(data, "password"))
 		lp_faults_add(faults, LP_FAULT_REQUIRED, "data[username]", NULL, NULL);
 }
 
@@ -151,7 +159,8 @@ check_event(const struct lp_json *event, struct lp_faults *faults)
 	const char *own = lp_object_namespace(event);
 
 	if (!is_missing(of) && !lp_text_same(lp_json_text(of), own))
-		lp_faults_add(faults, LP_FAULT_INVALID, "involvedObject.namespace", of, "does not match event.namespace");
+		lp_faults_add(
+		    faults, LP_FAULT_INVALID, "involvedObject.namespace", of, "does not match event.namespace");
 }
 
 static void
@@ -164,8 +173,9 @@ check_taints(const struct lp_json *node, struct lp_faults *faults)
 		for (const struct lp_json *other = lp_json_first(taints); other != taint; other = other->next)
 			if (lp_text_same(lp_json_str(other, "key"), lp_json_str(taint, "key")) &&
 			    lp_text_same(lp_json_str(other, "effect"), lp_json_str(taint, "effect"))) {
-				lp_faults_add(faults, LP_FAULT_DUPLICATE, lp_arena_printf(faults->arena, "metadata.taints[%zu]", index),
-				    taint, "taints must be unique by key and effect pair");
+				lp_faults_add(faults, LP_FAULT_DUPLICATE,
+				    lp_arena_printf(faults->arena, "metadata.taints[%zu]", index), taint,
+				    "taints must be unique by key and effect pair");
 				break;
 			}
 		index++;
@@ -220,14 +230,17 @@ check_immutable(const struct lp_json *object, const struct lp_json *old, struct 
 	if (!lp_json_bool(old, "immutable", false))
 		return;
 	if (!lp_json_bool(object, "immutable", false))
-		lp_faults_add(faults, LP_FAULT_FORBIDDEN, "immutable", NULL, "field is immutable when `immutable` is set");
+		lp_faults_add(
+		    faults, LP_FAULT_FORBIDDEN, "immutable", NULL, "field is immutable when `immutable` is set");
 	for (size_t i = 0; i < 2; i++)
 		if (!same(lp_json_get(object, fields[i]), lp_json_get(old, fields[i])))
-			lp_faults_add(faults, LP_FAULT_FORBIDDEN, fields[i], NULL, "field is immutable when `immutable` is set");
+			lp_faults_add(
+			    faults, LP_FAULT_FORBIDDEN, fields[i], NULL, "field is immutable when `immutable` is set");
 }
 
 int
-lp_check_update(const struct lp_kind *kind, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults)
+lp_check_update(
+    const struct lp_kind *kind, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults)
 {
 	check_object(kind, object, faults);
 	must_stay(object, old, "metadata.name", faults);

@@ -12,10 +12,11 @@
 #include "specs/trail.h"
 
 /* A fault at `name` below the trail (NULL: at the trail itself). */
-void lp_check_fault(struct lp_faults *faults, const struct lp_trail *trail, const char *name, enum lp_fault_reason reason,
-    const struct lp_json *value, const char *detail);
+void lp_check_fault(struct lp_faults *faults, const struct lp_trail *trail, const char *name,
+    enum lp_fault_reason reason, const struct lp_json *value, const char *detail);
 
-void lp_check_pod_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults);
+void lp_check_pod_object(
+    enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults);
 void lp_check_pod_update(const struct lp_json *pod, const struct lp_json *old, struct lp_faults *faults);
 void lp_check_container_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
     struct lp_faults *faults);

@@ -37,9 +37,11 @@ check_names(const struct lp_json *spec, const struct lp_trail *trail, struct lp_
 			bool twice = stood_before(list, container, "name");
 
 			lp_json_each(init, i == 1 ? lp_json_get(spec, "initContainers") : NULL)
-				twice |= lp_json_str(init, "name") && lp_text_same(lp_json_str(init, "name"), lp_json_str(container, "name"));
+				twice |= lp_json_str(init, "name") &&
+				    lp_text_same(lp_json_str(init, "name"), lp_json_str(container, "name"));
 			if (twice)
-				lp_check_fault(faults, &element, "name", LP_FAULT_DUPLICATE, lp_json_get(container, "name"), NULL);
+				lp_check_fault(
+				    faults, &element, "name", LP_FAULT_DUPLICATE, lp_json_get(container, "name"), NULL);
 			element.index++;
 		}
 	}
@@ -60,17 +62,20 @@ check_host_ports(const struct lp_json *spec, const struct lp_trail *trail, struc
 		lp_json_each(port, lp_json_get(container, "ports")) {
 			int64_t number = lp_json_int(port, "hostPort", 0);
 			const char *protocol = lp_json_str(port, "protocol"), *ip = lp_json_str(port, "hostIP");
-			struct lp_json *entry = lp_json_new_str(faults->arena, lp_arena_printf(faults->arena, "%s/%s/%lld",
-			    protocol ? protocol : "TCP", ip ? ip : "", (long long)number));
+			struct lp_json *entry = lp_json_new_str(faults->arena,
+			    lp_arena_printf(faults->arena, "%s/%s/%lld", protocol ? protocol : "TCP", ip ? ip : "",
+			        (long long)number));
 
 			if (number > 0 && entry) {
 				lp_json_each(other, seen)
 					if (lp_json_equal(other, entry))
-						lp_check_fault(faults, &at, "hostPort", LP_FAULT_DUPLICATE, entry, NULL);
+						lp_check_fault(
+						    faults, &at, "hostPort", LP_FAULT_DUPLICATE, entry, NULL);
 				lp_json_append(faults->arena, seen, entry);
 			}
 			if (host_network && number > 0 && number != lp_json_int(port, "containerPort", number))
-				lp_check_fault(faults, &at, "containerPort", LP_FAULT_INVALID, lp_json_get(port, "containerPort"),
+				lp_check_fault(faults, &at, "containerPort", LP_FAULT_INVALID,
+				    lp_json_get(port, "containerPort"),
 				    "must match `hostPort` when `hostNetwork` is true");
 			at.index++;
 		}
@@ -103,7 +108,8 @@ check_mounts(const struct lp_json *spec, const struct lp_trail *trail, struct lp
 				if (!is_empty(name) && !has_volume(spec, lp_json_text(name)))
 					lp_check_fault(faults, &at, "name", LP_FAULT_NOT_FOUND, name, NULL);
 				if (stood_before(mounts, mount, "mountPath"))
-					lp_check_fault(faults, &at, "mountPath", LP_FAULT_INVALID, lp_json_get(mount, "mountPath"), "must be unique");
+					lp_check_fault(faults, &at, "mountPath", LP_FAULT_INVALID,
+					    lp_json_get(mount, "mountPath"), "must be unique");
 				at.index++;
 			}
 			element.index++;
@@ -131,13 +137,14 @@ check_spec(const struct lp_json *spec, const struct lp_trail *trail, struct lp_f
 	check_host_ports(spec, trail, faults);
 	check_volume_names(spec, trail, faults);
 	check_mounts(spec, trail, faults);
-	if (lp_text_same(lp_json_str(spec, "dnsPolicy"), "None") && is_empty(lp_json_path(spec, "dnsConfig.nameservers"))) {
+	if (lp_text_same(lp_json_str(spec, "dnsPolicy"), "None") &&
+	    is_empty(lp_json_path(spec, "dnsConfig.nameservers"))) {
 		struct lp_trail config = { .up = trail, .name = "dnsConfig" };
 
 		lp_check_fault(faults, lp_json_get(spec, "dnsConfig") ? &config : trail,
 		    lp_json_get(spec, "dnsConfig") ? "nameservers" : "dnsConfig", LP_FAULT_REQUIRED, NULL,
-		    lp_json_get(spec, "dnsConfig") ? "must provide at least one DNS nameserver when `dnsPolicy` is None" :
-		    "must provide `dnsConfig` when `dnsPolicy` is None");
+		    lp_json_get(spec, "dnsConfig") ? "must provide at least one DNS nameserver when `dnsPolicy` is None"
+		                                   : "must provide `dnsConfig` when `dnsPolicy` is None");
 	}
 }
 
@@ -149,7 +156,8 @@ check_volume(const struct lp_json *volume, const struct lp_trail *trail, struct 
 
 	lp_json_each(child, volume)
 		if (strcmp(child->key, "name") != 0 && ++count > 1)
-			lp_check_fault(faults, trail, child->key, LP_FAULT_FORBIDDEN, NULL, "may not specify more than 1 volume type");
+			lp_check_fault(faults, trail, child->key, LP_FAULT_FORBIDDEN, NULL,
+			    "may not specify more than 1 volume type");
 	if (count == 0)
 		lp_check_fault(faults, trail, NULL, LP_FAULT_REQUIRED, NULL, "must specify a volume type");
 	if (lp_json_get(volume, "secret") && is_empty(lp_json_path(volume, "secret.secretName"))) {
@@ -174,8 +182,10 @@ check_toleration(const struct lp_json *toleration, const struct lp_trail *trail,
 		lp_check_fault(faults, trail, "operator", LP_FAULT_INVALID, operator,
 		    "operator must be Exists when `key` is empty, which means \"match all values and all keys\"");
 	if (exists && !is_empty(lp_json_get(toleration, "value")))
-		lp_check_fault(faults, trail, "operator", LP_FAULT_INVALID, toleration, "value must be empty when `operator` is 'Exists'");
-	if (lp_json_get(toleration, "tolerationSeconds") && !lp_text_same(lp_json_str(toleration, "effect"), "NoExecute"))
+		lp_check_fault(faults, trail, "operator", LP_FAULT_INVALID, toleration,
+		    "value must be empty when `operator` is 'Exists'");
+	if (lp_json_get(toleration, "tolerationSeconds") &&
+	    !lp_text_same(lp_json_str(toleration, "effect"), "NoExecute"))
 		lp_check_fault(faults, trail, "effect", LP_FAULT_INVALID, lp_json_get(toleration, "effect"),
 		    "effect must be 'NoExecute' when `tolerationSeconds` is set");
 }
@@ -190,7 +200,8 @@ check_requirement(const struct lp_json *requirement, const struct lp_trail *trai
 	bool none = lp_text_same(operator, "Exists") || lp_text_same(operator, "DoesNotExist");
 
 	if (set && count == 0)
-		lp_check_fault(faults, trail, "values", LP_FAULT_REQUIRED, NULL, "must be specified when `operator` is 'In' or 'NotIn'");
+		lp_check_fault(faults, trail, "values", LP_FAULT_REQUIRED, NULL,
+		    "must be specified when `operator` is 'In' or 'NotIn'");
 	if (none && count > 0)
 		lp_check_fault(faults, trail, "values", LP_FAULT_FORBIDDEN, NULL,
 		    "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
@@ -200,7 +211,8 @@ check_requirement(const struct lp_json *requirement, const struct lp_trail *trai
 }
 
 void
-lp_check_pod_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults)
+lp_check_pod_object(
+    enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults)
 {
 	if (schema == LP_SCHEMA_pod_spec)
 		check_spec(object, trail, faults);

@@ -33,12 +33,12 @@ note(struct compare *compare, enum lp_apply apply, const struct lp_trail *trail)
 	(void)snprintf(compare->path, LP_COMPARE_PATH, "%s", lp_buf_text(&path));
 }
 
-static void compare_members(struct compare *compare, enum lp_schema_id id, const struct lp_json *from, const struct lp_json *to,
-    const struct lp_trail *trail);
+static void compare_members(struct compare *compare, enum lp_schema_id id, const struct lp_json *from,
+    const struct lp_json *to, const struct lp_trail *trail);
 
 static void
-compare_field(struct compare *compare, const struct lp_field *field, const struct lp_json *from, const struct lp_json *to,
-    const struct lp_trail *trail)
+compare_field(struct compare *compare, const struct lp_field *field, const struct lp_json *from,
+    const struct lp_json *to, const struct lp_trail *trail)
 {
 	struct lp_trail element = { .up = trail };
 

@@ -15,7 +15,8 @@
 #include "specs/schema.h"
 
 static void
-set_preset(struct lp_arena *arena, struct lp_json *object, const char *name, const struct lp_field *field, const char *preset)
+set_preset(
+    struct lp_arena *arena, struct lp_json *object, const char *name, const struct lp_field *field, const char *preset)
 {
 	int64_t number;
 
@@ -93,7 +94,8 @@ default_pull_policy(struct lp_arena *arena, struct lp_json *container)
 	}
 	slash = strrchr(image, '/');
 	colon = strrchr(slash ? slash : image, ':');
-	lp_json_set_str(arena, container, "imagePullPolicy", !colon || strcmp(colon, ":latest") == 0 ? "Always" : "IfNotPresent");
+	lp_json_set_str(
+	    arena, container, "imagePullPolicy", !colon || strcmp(colon, ":latest") == 0 ? "Always" : "IfNotPresent");
 }
 
 /* What is limited but not requested is requested. */
@@ -174,8 +176,10 @@ quality_class(const struct lp_json *spec)
 	for (size_t i = 0; i < 2; i++)
 		lp_json_each(container, lp_json_get(spec, lists[i]))
 			for (size_t r = 0; r < 2; r++) {
-				const struct lp_json *limit = lp_json_get(lp_json_path(container, "resources.limits"), names[r]);
-				const struct lp_json *request = lp_json_get(lp_json_path(container, "resources.requests"), names[r]);
+				const struct lp_json *limit =
+				    lp_json_get(lp_json_path(container, "resources.limits"), names[r]);
+				const struct lp_json *request =
+				    lp_json_get(lp_json_path(container, "resources.requests"), names[r]);
 
 				named |= limit || request;
 				guaranteed &= limit && (!request || lp_json_equal(limit, request));
@@ -226,7 +230,8 @@ default_service_spec(struct lp_arena *arena, struct lp_json *spec)
 	if (outside || lp_text_same(type, "ClusterIP"))
 		default_service_families(arena, spec);
 	if (lp_text_same(affinity, "ClientIP") && !lp_json_path(spec, "sessionAffinityConfig.clientIP.timeoutSeconds"))
-		lp_json_set_int(arena, lp_json_need_object(arena, lp_json_need_object(arena, spec, "sessionAffinityConfig"), "clientIP"),
+		lp_json_set_int(arena,
+		    lp_json_need_object(arena, lp_json_need_object(arena, spec, "sessionAffinityConfig"), "clientIP"),
 		    "timeoutSeconds", 10800);
 	else if (lp_text_same(affinity, "None"))
 		lp_json_remove(spec, "sessionAffinityConfig");
@@ -237,7 +242,8 @@ default_service_spec(struct lp_arena *arena, struct lp_json *spec)
 
 		if ((!target || empty) && lp_json_get(port, "port"))
 			lp_json_set_int(arena, port, "targetPort", lp_json_int(port, "port", 0));
-		if (port->type == LP_JSON_OBJECT && lp_json_get(port, "nodePort") && lp_json_int(port, "nodePort", 1) == 0)
+		if (port->type == LP_JSON_OBJECT && lp_json_get(port, "nodePort") &&
+		    lp_json_int(port, "nodePort", 1) == 0)
 			lp_json_remove(port, "nodePort");
 	}
 }
@@ -277,7 +283,8 @@ default_namespace(struct lp_arena *arena, struct lp_json *namespace)
 		return;			/* what is being deleted may lose its finalizers */
 	spec = lp_json_need_object(arena, namespace, "spec");
 	if (!lp_json_get(spec, "finalizers"))
-		lp_json_append(arena, lp_json_set_array(arena, spec, "finalizers"), lp_json_new_str(arena, "kubernetes"));
+		lp_json_append(
+		    arena, lp_json_set_array(arena, spec, "finalizers"), lp_json_new_str(arena, "kubernetes"));
 	set_missing(arena, lp_json_need_object(arena, namespace, "status"), "phase", "Active");
 }
 
@@ -349,7 +356,8 @@ default_members(struct lp_arena *arena, enum lp_schema_id id, struct lp_json *ob
 		next = child->next;
 		if (!field)
 			continue;
-		if (field->shape != LP_SHAPE_ONE && (child->type == LP_JSON_ARRAY || child->type == LP_JSON_OBJECT) && child->len == 0)
+		if (field->shape != LP_SHAPE_ONE && (child->type == LP_JSON_ARRAY || child->type == LP_JSON_OBJECT) &&
+		    child->len == 0)
 			lp_json_remove_child(object, child);
 		else
 			default_field(arena, field, child);

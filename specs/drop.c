@@ -127,7 +127,8 @@ drop_members(struct drop *drop, enum lp_schema_id id, struct lp_json *object, co
 }
 
 int
-lp_drop_object(struct lp_arena *arena, const struct lp_kind *kind, struct lp_json *object, struct lp_drop *out, struct lp_err *err)
+lp_drop_object(
+    struct lp_arena *arena, const struct lp_kind *kind, struct lp_json *object, struct lp_drop *out, struct lp_err *err)
 {
 	struct drop drop = { .arena = arena, .out = out };
 

@@ -202,15 +202,16 @@ put_text(struct lp_arena *arena, struct lp_json *object, const char *key, const 
 }
 
 bool
-lp_object_set_condition(struct lp_arena *arena, struct lp_json *object, const char *type, const char *status, const char *reason,
-    const char *message, int64_t now_wall_ms)
+lp_object_set_condition(struct lp_arena *arena, struct lp_json *object, const char *type, const char *status,
+    const char *reason, const char *message, int64_t now_wall_ms)
 {
 	struct lp_json *condition = lp_object_condition(object, type);
 	char now[LP_CLOCK_TEXT];
 	bool changed = false;
 
 	if (!condition) {
-		struct lp_json *list = lp_json_need_array(arena, lp_json_need_object(arena, object, "status"), "conditions");
+		struct lp_json *list =
+		    lp_json_need_array(arena, lp_json_need_object(arena, object, "status"), "conditions");
 
 		condition = lp_json_append(arena, list, lp_json_new(arena, LP_JSON_OBJECT));
 		lp_json_set_str(arena, condition, "type", type);

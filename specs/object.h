@@ -40,7 +40,8 @@ bool lp_object_owned_by(const struct lp_json *object, const char *uid);
 const struct lp_kind *lp_object_kind_of(const struct lp_json *object);
 
 /* New object with kind, apiVersion, metadata.name and (when not "") namespace. */
-struct lp_json *lp_object_new(struct lp_arena *arena, const struct lp_kind *kind, const char *namespace, const char *name);
+struct lp_json *lp_object_new(
+    struct lp_arena *arena, const struct lp_kind *kind, const char *namespace, const char *name);
 
 /* generateName + 5 characters of bcdfghjklmnpqrstvwxz2456789; `random` are 5 random bytes. The prefix is cut to fit 63. */
 const char *lp_object_generate(struct lp_arena *arena, const char *prefix, const uint8_t random[static 5]);
@@ -55,8 +56,8 @@ struct lp_json *lp_object_condition(const struct lp_json *object, const char *ty
 bool lp_object_condition_true(const struct lp_json *object, const char *type);
 
 /* Set a condition; lastTransitionTime moves only when the status does. True when something changed. */
-bool lp_object_set_condition(struct lp_arena *arena, struct lp_json *object, const char *type, const char *status, const char *reason,
-    const char *message, int64_t now_wall_ms);
+bool lp_object_set_condition(struct lp_arena *arena, struct lp_json *object, const char *type, const char *status,
+    const char *reason, const char *message, int64_t now_wall_ms);
 
 /* {"kind","namespace","name","uid","apiVersion","resourceVersion"} of the object, for involvedObject. */
 struct lp_json *lp_object_reference(struct lp_arena *arena, const struct lp_json *object);

@@ -25,7 +25,8 @@ scalar(struct lp_buf *out, enum lp_type type)
 		lp_buf_str(out, "\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]");
 		return;
 	case LP_TYPE_INTSTR:
-		lp_buf_str(out, "\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]");
+		lp_buf_str(
+		    out, "\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]");
 		return;
 	case LP_TYPE_INT32:
 		lp_buf_str(out, "\"type\":\"integer\",\"format\":\"int32\"");
@@ -81,8 +82,10 @@ property(struct lp_buf *out, const struct lp_schema *schema, const struct lp_fie
 		break;
 	}
 	if (field->flags & (LP_MERGE | LP_RETAIN))
-		lp_buf_printf(out, ",\"x-kubernetes-patch-strategy\":\"%s%s%s\"", field->flags & LP_MERGE ? "merge" : "",
-		    (field->flags & LP_MERGE) && (field->flags & LP_RETAIN) ? "," : "", field->flags & LP_RETAIN ? "retainKeys" : "");
+		lp_buf_printf(out, ",\"x-kubernetes-patch-strategy\":\"%s%s%s\"",
+		    field->flags & LP_MERGE ? "merge" : "",
+		    (field->flags & LP_MERGE) && (field->flags & LP_RETAIN) ? "," : "",
+		    field->flags & LP_RETAIN ? "retainKeys" : "");
 	if ((field->flags & LP_MERGE) && *key)
 		lp_buf_printf(out, ",\"x-kubernetes-patch-merge-key\":\"%s\"", key);
 	lp_buf_char(out, '}');
@@ -102,14 +105,16 @@ one_schema(struct lp_buf *out, const struct lp_schema *schema, const struct lp_k
 	lp_buf_char(out, '}');
 	for (size_t i = 0; i < schema->count; i++)
 		if (schema->fields[i].flags & LP_REQUIRED) {
-			lp_buf_printf(out, "%s\"%s\"", first ? ",\"required\":[" : ",", lp_schema_field_name(schema, &schema->fields[i]));
+			lp_buf_printf(out, "%s\"%s\"", first ? ",\"required\":[" : ",",
+			    lp_schema_field_name(schema, &schema->fields[i]));
 			first = false;
 		}
 	if (!first)
 		lp_buf_char(out, ']');
 	if (kind)
-		lp_buf_printf(out, ",\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]", kind->group,
-		    kind->kind, kind->version);
+		lp_buf_printf(out,
+		    ",\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]",
+		    kind->group, kind->kind, kind->version);
 	lp_buf_char(out, '}');
 }
 
@@ -129,7 +134,8 @@ operation(struct lp_buf *out, const char *method, const struct lp_kind *kind, co
 static void
 paths_of(struct lp_buf *out, const struct lp_kind *kind)
 {
-	const char *root = kind->group[0] ? "/apis/" : "/api", *scope = kind->namespaced ? "/namespaces/{namespace}" : "";
+	const char *root = kind->group[0] ? "/apis/" : "/api",
+	           *scope = kind->namespaced ? "/namespaces/{namespace}" : "";
 
 	lp_buf_printf(out, "\"%s%s/%s%s/%s\":{", root, kind->group, kind->version, scope, kind->plural);
 	operation(out, "get", kind, "list", false);
@@ -174,9 +180,11 @@ lp_openapi_v3(struct lp_buf *out, const char *group, const char *version)
 	bool reached[LP_SCHEMA_count] = { false }, first = true;
 	const struct lp_kind *kind;
 
-	lp_buf_str(out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"limpet\",\"version\":\"" LP_VERSION "\"},\"paths\":{");
+	lp_buf_str(
+	    out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"limpet\",\"version\":\"" LP_VERSION "\"},\"paths\":{");
 	for (size_t i = 0; (kind = lp_kind_at(i)); i++) {
-		if (strcmp(kind->group, group) != 0 || strcmp(kind->version, version) != 0 || (kind->verbs & LP_KIND_LOCAL))
+		if (strcmp(kind->group, group) != 0 || strcmp(kind->version, version) != 0 ||
+		    (kind->verbs & LP_KIND_LOCAL))
 			continue;
 		if (!first)
 			lp_buf_char(out, ',');

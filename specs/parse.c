@@ -164,12 +164,14 @@ shape_text(const struct parse *parse, const struct lp_field *field, const struct
 	case LP_TYPE_QUANTITY:
 		if (lp_quantity_parse(value->text, &quantity) == 0)
 			return 0;
-		return refuse(parse, "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+		return refuse(parse,
+		    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
 	case LP_TYPE_TIME:
 	case LP_TYPE_MICROTIME:
 		if (lp_clock_parse(value->text, &ms) == 0)
 			return 0;
-		(void)snprintf(why, sizeof(why), "parsing time \"%.60s\" as \"2006-01-02T15:04:05Z07:00\": not an RFC 3339 time", value->text);
+		(void)snprintf(why, sizeof(why),
+		    "parsing time \"%.60s\" as \"2006-01-02T15:04:05Z07:00\": not an RFC 3339 time", value->text);
 		return refuse(parse, why);
 	case LP_TYPE_BYTES:
 		at = bad_base64(value->text);
@@ -223,11 +225,12 @@ has_type(enum lp_type type, const struct lp_json *value)
 	return false;
 }
 
-static int shape_members(const struct parse *parse, enum lp_schema_id id, struct lp_json *object, const struct lp_trail *trail);
+static int shape_members(
+    const struct parse *parse, enum lp_schema_id id, struct lp_json *object, const struct lp_trail *trail);
 
 static int
-shape_value(const struct parse *parse, const struct lp_schema *schema, const struct lp_field *field, struct lp_json *value,
-    const struct lp_trail *trail)
+shape_value(const struct parse *parse, const struct lp_schema *schema, const struct lp_field *field,
+    struct lp_json *value, const struct lp_trail *trail)
 {
 	if (!has_type(field->type, value))
 		return wrong_type(parse, schema, field, LP_SHAPE_ONE, trail, value);
@@ -250,8 +253,8 @@ remove_nulls(struct lp_json *object)
 }
 
 static int
-shape_field(const struct parse *parse, const struct lp_schema *schema, const struct lp_field *field, struct lp_json *value,
-    const struct lp_trail *trail)
+shape_field(const struct parse *parse, const struct lp_schema *schema, const struct lp_field *field,
+    struct lp_json *value, const struct lp_trail *trail)
 {
 	struct lp_trail element = { .up = trail };
 	int rc;
@@ -346,7 +349,8 @@ view_one(struct lp_arena *arena, const struct lp_field *field, const struct lp_j
 	case LP_TYPE_INTSTR:
 		if (has_type(LP_TYPE_INTSTR, value))
 			*(struct lp_spec_intstr *)member = (struct lp_spec_intstr){ .has = true,
-				.value = value->type == LP_JSON_INT ? (int32_t)value->integer : 0, .text = lp_json_text(value) };
+				.value = value->type == LP_JSON_INT ? (int32_t)value->integer : 0,
+				.text = lp_json_text(value) };
 		return;
 	case LP_TYPE_INT32:
 	case LP_TYPE_INT64:
@@ -368,7 +372,8 @@ view_one(struct lp_arena *arena, const struct lp_field *field, const struct lp_j
 
 /* All lists are laid out as { items, count }, which lp_spec_words stands for. */
 static void
-view_list(struct lp_arena *arena, const struct lp_field *field, const struct lp_json *value, struct lp_spec_words *member)
+view_list(
+    struct lp_arena *arena, const struct lp_field *field, const struct lp_json *value, struct lp_spec_words *member)
 {
 	bool numbers = field->type == LP_TYPE_INT32 || field->type == LP_TYPE_INT64;
 	size_t width = numbers ? sizeof(int64_t) : sizeof(void *), count = 0;

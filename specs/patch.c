@@ -29,7 +29,8 @@ merge(struct lp_arena *arena, struct lp_json *target, const struct lp_json *patc
 }
 
 int
-lp_patch_merge(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *patch, struct lp_json **out, struct lp_err *err)
+lp_patch_merge(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *patch, struct lp_json **out,
+    struct lp_err *err)
 {
 	struct lp_json *result;
 
@@ -193,7 +194,8 @@ remove_at(struct lp_arena *arena, struct lp_json *document, const char *path, st
 
 /* "replace": the value takes the place of what is there. */
 static int
-replace_at(struct lp_arena *arena, struct lp_json **document, const char *path, struct lp_json *value, struct lp_err *err)
+replace_at(
+    struct lp_arena *arena, struct lp_json **document, const char *path, struct lp_json *value, struct lp_err *err)
 {
 	struct lp_json *old;
 	struct pointer at;
@@ -214,7 +216,8 @@ replace_at(struct lp_arena *arena, struct lp_json **document, const char *path, 
 }
 
 static int
-copy_or_move(struct lp_arena *arena, struct lp_json **document, const struct lp_json *operation, bool moves, struct lp_err *err)
+copy_or_move(
+    struct lp_arena *arena, struct lp_json **document, const struct lp_json *operation, bool moves, struct lp_err *err)
 {
 	const char *from = lp_json_str(operation, "from"), *path = lp_json_str(operation, "path");
 	struct lp_json *value;
@@ -267,7 +270,8 @@ apply_operation(struct lp_arena *arena, struct lp_json **document, const struct 
 }
 
 int
-lp_patch_json(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *operations, struct lp_json **out, struct lp_err *err)
+lp_patch_json(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *operations,
+    struct lp_json **out, struct lp_err *err)
 {
 	struct lp_json *result = lp_json_copy(arena, target);
 

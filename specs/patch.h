@@ -16,9 +16,11 @@
 #include "specs/kinds.h"
 
 /* `target` is not changed; *out shares nothing with it. */
-int lp_patch_merge(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *patch, struct lp_json **out, struct lp_err *err);
-int lp_patch_json(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *operations, struct lp_json **out, struct lp_err *err);
-int lp_patch_strategic(struct lp_arena *arena, enum lp_schema_id schema, const struct lp_json *target, const struct lp_json *patch,
+int lp_patch_merge(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *patch,
     struct lp_json **out, struct lp_err *err);
+int lp_patch_json(struct lp_arena *arena, const struct lp_json *target, const struct lp_json *operations,
+    struct lp_json **out, struct lp_err *err);
+int lp_patch_strategic(struct lp_arena *arena, enum lp_schema_id schema, const struct lp_json *target,
+    const struct lp_json *patch, struct lp_json **out, struct lp_err *err);
 
 #endif

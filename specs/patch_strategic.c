@@ -34,8 +34,9 @@ clean(struct lp_json *value)
 	if (!value)
 		return;
 	for (struct lp_json *child = lp_json_first(value); child; child = next) {
-		bool directive = child->key && child->key[0] == '$' && (strcmp(child->key, DIRECTIVE) == 0 ||
-		    strcmp(child->key, RETAIN) == 0 || lp_text_starts(child->key, DELETE_FROM) || lp_text_starts(child->key, SET_ORDER));
+		bool directive = child->key && child->key[0] == '$' &&
+		    (strcmp(child->key, DIRECTIVE) == 0 || strcmp(child->key, RETAIN) == 0 ||
+		        lp_text_starts(child->key, DELETE_FROM) || lp_text_starts(child->key, SET_ORDER));
 		bool deleted = !child->key && lp_text_same(lp_json_str(child, DIRECTIVE), "delete");
 
 		next = child->next;
@@ -102,7 +103,8 @@ take_first(struct lp_json *list)
 
 /* Puts `merged` in order: what `order` names in its order, the rest between as `before` had it. */
 static struct lp_json *
-ordered(struct lp_arena *arena, struct lp_json *merged, const struct lp_json *order, const struct lp_json *before, const char *key)
+ordered(struct lp_arena *arena, struct lp_json *merged, const struct lp_json *order, const struct lp_json *before,
+    const char *key)
 {
 	struct lp_json *named = lp_json_new(arena, LP_JSON_ARRAY), *result = lp_json_new(arena, LP_JSON_ARRAY);
 	struct lp_json *found, *child;
@@ -130,19 +132,20 @@ ordered(struct lp_arena *arena, struct lp_json *merged, const struct lp_json *or
 	return result;
 }
 
-static int merge_object(struct strategic *walk, enum lp_schema_id id, struct lp_json *target, const struct lp_json *patch,
-    struct lp_json **out);
+static int merge_object(struct strategic *walk, enum lp_schema_id id, struct lp_json *target,
+    const struct lp_json *patch, struct lp_json **out);
 
 static int
 no_key(struct strategic *walk, const char *name, const char *key)
 {
-	return lp_err_say(walk->err, -EINVAL, "%.60s: an element does not contain declared merge key: %.60s", name, key);
+	return lp_err_say(
+	    walk->err, -EINVAL, "%.60s: an element does not contain declared merge key: %.60s", name, key);
 }
 
 /* One element of a patch list. */
 static int
-merge_element(struct strategic *walk, const struct lp_field *field, const char *name, const char *key, struct lp_json *merged,
-    const struct lp_json *element)
+merge_element(struct strategic *walk, const struct lp_field *field, const char *name, const char *key,
+    struct lp_json *merged, const struct lp_json *element)
 {
 	struct lp_json *found, *result;
 	const char *directive = lp_json_str(element, DIRECTIVE);
@@ -197,19 +200,21 @@ replacement(struct strategic *walk, const struct lp_json *patch)
 }
 
 static int
-merge_list(struct strategic *walk, const struct lp_schema *schema, const struct lp_field *field, const struct lp_json *target,
-    const struct lp_json *patch, const struct lp_json *order, struct lp_json **out)
+merge_list(struct strategic *walk, const struct lp_schema *schema, const struct lp_field *field,
+    const struct lp_json *target, const struct lp_json *patch, const struct lp_json *order, struct lp_json **out)
 {
 	const char *name = lp_schema_field_name(schema, field), *key = lp_schema_field_key(schema, field);
 	struct lp_json *merged;
 
 	if (lp_json_count(target) > LIST_MAX || lp_json_count(patch) > LIST_MAX || lp_json_count(order) > LIST_MAX)
-		return lp_err_say(walk->err, -E2BIG, "%s: a list of more than %d elements cannot be merged", name, LIST_MAX);
+		return lp_err_say(
+		    walk->err, -E2BIG, "%s: a list of more than %d elements cannot be merged", name, LIST_MAX);
 	if (replaces_list(patch)) {
 		*out = replacement(walk, patch);
 		return 0;
 	}
-	merged = target && target->type == LP_JSON_ARRAY ? lp_json_copy(walk->arena, target) : lp_json_new(walk->arena, LP_JSON_ARRAY);
+	merged = target && target->type == LP_JSON_ARRAY ? lp_json_copy(walk->arena, target)
+	                                                 : lp_json_new(walk->arena, LP_JSON_ARRAY);
 	lp_json_each(element, patch) {
 		int rc = merge_element(walk, field, name, key, merged, element);
 
@@ -273,8 +278,8 @@ set_order(struct strategic *walk, const struct lp_schema *schema, struct lp_json
 }
 
 static int
-merge_member(struct strategic *walk, const struct lp_schema *schema, struct lp_json *target, const struct lp_json *patch,
-    const struct lp_json *child)
+merge_member(struct strategic *walk, const struct lp_schema *schema, struct lp_json *target,
+    const struct lp_json *patch, const struct lp_json *child)
 {
 	const struct lp_field *field = lp_schema_find(schema, child->key);
 	struct lp_json *old = lp_json_get(target, child->key), *result = NULL;
@@ -290,7 +295,8 @@ merge_member(struct strategic *walk, const struct lp_schema *schema, struct lp_j
 
 		if (fresh)
 			old = lp_json_new(walk->arena, LP_JSON_OBJECT);
-		rc = merge_object(walk, field && field->shape == LP_SHAPE_ONE ? field->schema : LP_SCHEMA_none, old, child, &result);
+		rc = merge_object(
+		    walk, field && field->shape == LP_SHAPE_ONE ? field->schema : LP_SCHEMA_none, old, child, &result);
 	} else if (child->type == LP_JSON_ARRAY && field && (field->flags & LP_MERGE)) {
 		order = lp_arena_printf(walk->arena, SET_ORDER "%s", child->key);
 		if (!order)
@@ -306,7 +312,8 @@ merge_member(struct strategic *walk, const struct lp_schema *schema, struct lp_j
 
 /* `target` is changed in place and is *out, unless the patch replaces it. */
 static int
-merge_object(struct strategic *walk, enum lp_schema_id id, struct lp_json *target, const struct lp_json *patch, struct lp_json **out)
+merge_object(struct strategic *walk, enum lp_schema_id id, struct lp_json *target, const struct lp_json *patch,
+    struct lp_json **out)
 {
 	struct lp_schema schema = lp_schema_get(id);
 	const char *directive = lp_json_str(patch, DIRECTIVE);
@@ -322,7 +329,8 @@ merge_object(struct strategic *walk, enum lp_schema_id id, struct lp_json *targe
 			return 0;
 		}
 		if (!lp_text_same(directive, "merge"))
-			return lp_err_say(walk->err, -EINVAL, "unknown patch type: %.40s", directive ? directive : "not text");
+			return lp_err_say(
+			    walk->err, -EINVAL, "unknown patch type: %.40s", directive ? directive : "not text");
 	}
 	rc = retain_keys(walk, target, patch);
 	if (rc < 0)
@@ -346,8 +354,8 @@ merge_object(struct strategic *walk, enum lp_schema_id id, struct lp_json *targe
 }
 
 int
-lp_patch_strategic(struct lp_arena *arena, enum lp_schema_id schema, const struct lp_json *target, const struct lp_json *patch,
-    struct lp_json **out, struct lp_err *err)
+lp_patch_strategic(struct lp_arena *arena, enum lp_schema_id schema, const struct lp_json *target,
+    const struct lp_json *patch, struct lp_json **out, struct lp_err *err)
 {
 	struct strategic walk = { .arena = arena, .err = err };
 	struct lp_json *copy = lp_json_copy(arena, target), *result = NULL;

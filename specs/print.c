@@ -446,7 +446,9 @@ static void
 node_cells(struct row *row)
 {
 	const struct lp_json *ready = lp_object_condition(row->object, "Ready");
-	const char *state = !ready ? "Unknown" : lp_text_same(lp_json_str(ready, "status"), "True") ? "Ready" : "NotReady";
+	const char *state = !ready                               ? "Unknown"
+	    : lp_text_same(lp_json_str(ready, "status"), "True") ? "Ready"
+	                                                         : "NotReady";
 	bool off = lp_json_bool(row->object, "spec.unschedulable", false);
 
 	add(row, lp_object_name(row->object));
@@ -476,9 +478,12 @@ event_cells(struct row *row)
 {
 	const char *first = event_age(row, "firstTimestamp", event_age(row, "eventTime", "<unknown>"));
 	const char *last = event_age(row, "series.lastObservedTime", event_age(row, "lastTimestamp", first));
-	const char *kind = lp_json_str(row->object, "involvedObject.kind"), *name = lp_json_str(row->object, "involvedObject.name");
-	const char *component = lp_json_str(row->object, "source.component"), *host = lp_json_str(row->object, "source.host");
-	char *target = lp_arena_printf(row->arena, "%s%s%s", kind ? kind : "", name && *name ? "/" : "", name ? name : "");
+	const char *kind = lp_json_str(row->object, "involvedObject.kind"),
+	           *name = lp_json_str(row->object, "involvedObject.name");
+	const char *component = lp_json_str(row->object, "source.component"),
+	           *host = lp_json_str(row->object, "source.host");
+	char *target =
+	    lp_arena_printf(row->arena, "%s%s%s", kind ? kind : "", name && *name ? "/" : "", name ? name : "");
 	int64_t count = lp_json_int(row->object, "series.count", lp_json_int(row->object, "count", 0));
 
 	for (char *c = target; c && *c && *c != '/'; c++)
@@ -492,7 +497,9 @@ event_cells(struct row *row)
 	add_at(row, "reason", "");
 	add(row, target);
 	add_at(row, "involvedObject.fieldPath", "");
-	add(row, lp_arena_printf(row->arena, "%s%s%s", component ? component : "", host && *host ? ", " : "", host ? host : ""));
+	add(row,
+	    lp_arena_printf(
+	        row->arena, "%s%s%s", component ? component : "", host && *host ? ", " : "", host ? host : ""));
 	add_at(row, "message", "");
 	add(row, first);
 	add_number(row, count > 0 ? count : 1);
@@ -508,7 +515,8 @@ endpoints_cells(struct row *row)
 
 	lp_buf_init(&few.text, 64 << 10);
 	lp_json_each(subset, lp_json_get(row->object, "subsets")) {
-		const struct lp_json *ports = lp_json_get(subset, "ports"), *addresses = lp_json_get(subset, "addresses");
+		const struct lp_json *ports = lp_json_get(subset, "ports"),
+		                     *addresses = lp_json_get(subset, "addresses");
 
 		if (lp_json_count(ports) == 0)
 			lp_json_each(address, addresses)
@@ -517,7 +525,9 @@ endpoints_cells(struct row *row)
 			lp_json_each(address, addresses) {
 				const char *ip = lp_json_str(address, "ip");
 
-				few_add(&few, lp_arena_printf(row->arena, "%s:%" PRId64, ip ? ip : "", lp_json_int(port, "port", 0)));
+				few_add(&few,
+				    lp_arena_printf(
+				        row->arena, "%s:%" PRId64, ip ? ip : "", lp_json_int(port, "port", 0)));
 			}
 	}
 	add(row, lp_object_name(row->object));
@@ -556,7 +566,9 @@ simple_cells(struct row *row, enum lp_schema_id schema)
 	if (schema == LP_SCHEMA_namespace)
 		add_at(row, "status.phase", "");
 	if (schema == LP_SCHEMA_configmap)
-		add_number(row, (int64_t)(lp_json_count(lp_json_get(object, "data")) + lp_json_count(lp_json_get(object, "binaryData"))));
+		add_number(row,
+		    (int64_t)(lp_json_count(lp_json_get(object, "data")) +
+		        lp_json_count(lp_json_get(object, "binaryData"))));
 	if (schema == LP_SCHEMA_secret) {
 		add_at(row, "type", "");
 		add_number(row, (int64_t)lp_json_count(lp_json_get(object, "data")));
@@ -571,7 +583,9 @@ simple_cells(struct row *row, enum lp_schema_id schema)
 struct lp_json *
 lp_print_cells(struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object, int64_t now_ms)
 {
-	struct row row = { .arena = arena, .cells = lp_json_new(arena, LP_JSON_ARRAY), .object = object, .now_ms = now_ms };
+	struct row row = {
+		.arena = arena, .cells = lp_json_new(arena, LP_JSON_ARRAY), .object = object, .now_ms = now_ms
+	};
 
 	if (kind->schema == LP_SCHEMA_pod)
 		pod_cells(&row);
@@ -626,7 +640,8 @@ lp_print_partial(struct lp_arena *arena, const struct lp_json *object)
 }
 
 struct lp_json *
-lp_print_row(struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object, enum lp_print_include include, int64_t now_ms)
+lp_print_row(struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object,
+    enum lp_print_include include, int64_t now_ms)
 {
 	struct lp_json *row = lp_json_new(arena, LP_JSON_OBJECT);
 

@@ -16,12 +16,13 @@
 struct lp_json *lp_print_columns(struct lp_arena *arena, const struct lp_kind *kind);
 
 /* Array of cells, one per column. `now_ms` is wall time, for ages. */
-struct lp_json *lp_print_cells(struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object, int64_t now_ms);
+struct lp_json *lp_print_cells(
+    struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object, int64_t now_ms);
 
 /* {"cells": [...], "object": {kind PartialObjectMetadata, apiVersion meta.k8s.io/v1, metadata}} (object by the caller's wish) */
 enum lp_print_include { LP_PRINT_NONE, LP_PRINT_METADATA, LP_PRINT_OBJECT };
-struct lp_json *lp_print_row(struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object, enum lp_print_include include,
-    int64_t now_ms);
+struct lp_json *lp_print_row(struct lp_arena *arena, const struct lp_kind *kind, const struct lp_json *object,
+    enum lp_print_include include, int64_t now_ms);
 
 /* The object reduced to kind PartialObjectMetadata, apiVersion and metadata. */
 struct lp_json *lp_print_partial(struct lp_arena *arena, const struct lp_json *object);

@@ -38,7 +38,8 @@ multiply(struct magnitude *m, uint64_t factor)
 	/* nanos < 2^30 and factor <= 2^30 */
 	carry = m->nanos * factor / BILLION;
 	m->nanos = m->nanos * factor % BILLION;
-	if (__builtin_mul_overflow(m->units, factor, &units) || __builtin_add_overflow(units, carry, &units) || units > INT64_MAX)
+	if (__builtin_mul_overflow(m->units, factor, &units) || __builtin_add_overflow(units, carry, &units) ||
+	    units > INT64_MAX)
 		m->huge = true;
 	else
 		m->units = units;
@@ -300,8 +301,8 @@ lp_quantity_print(const struct lp_quantity *q, char out[static LP_QUANTITY_TEXT]
 		}
 	}
 	if (units > 0)
-		(void)snprintf(out, LP_QUANTITY_TEXT, "%s%" PRIu64 "%0*" PRIu64 "%s", negative ? "-" : "", units, (int)power * 3, scaled,
-		    q->format == LP_QUANTITY_EXPONENT ? exponents[power] : suffixes[power]);
+		(void)snprintf(out, LP_QUANTITY_TEXT, "%s%" PRIu64 "%0*" PRIu64 "%s", negative ? "-" : "", units,
+		    (int)power * 3, scaled, q->format == LP_QUANTITY_EXPONENT ? exponents[power] : suffixes[power]);
 	else
 		(void)snprintf(out, LP_QUANTITY_TEXT, "%s%" PRIu64 "%s", negative ? "-" : "", scaled,
 		    q->format == LP_QUANTITY_EXPONENT ? exponents[power] : suffixes[power]);

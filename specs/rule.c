@@ -84,7 +84,8 @@ not_supported(enum lp_rule rule, const char *path, const struct lp_json *value, 
 	while (*at && used < sizeof(detail)) {
 		size_t here = strcspn(at, ",");
 
-		used += (size_t)snprintf(detail + used, sizeof(detail) - used, "\"%.*s\"%s", (int)here, at, at[here] ? ", " : "");
+		used += (size_t)snprintf(
+		    detail + used, sizeof(detail) - used, "\"%.*s\"%s", (int)here, at, at[here] ? ", " : "");
 		at += here + (at[here] == ',');
 	}
 	lp_faults_add(faults, LP_FAULT_NOT_SUPPORTED, path, value, detail);
@@ -127,7 +128,8 @@ bad_env_name(const char *text)
 {
 	for (const char *c = text; *c; c++)
 		if (*c < ' ' || *c > '~' || *c == '=')
-			return "a valid environment variable name must consist only of printable ASCII characters other than '='";
+			return "a valid environment variable name must consist only of printable ASCII characters "
+			       "other than '='";
 	return NULL;
 }
 
@@ -224,7 +226,9 @@ static void
 check_labels(const char *path, const struct lp_json *map, struct lp_faults *faults)
 {
 	lp_json_each(label, map) {
-		const struct lp_json key = { .type = LP_JSON_STRING, .text = label->key, .len = (uint32_t)strlen(label->key) };
+		const struct lp_json key = {
+			.type = LP_JSON_STRING, .text = label->key, .len = (uint32_t)strlen(label->key)
+		};
 		const char *why = lp_selector_bad_key(label->key);
 
 		if (why)
@@ -241,13 +245,16 @@ check_annotations(const char *path, const struct lp_json *map, struct lp_faults 
 	size_t total = 0;
 
 	lp_json_each(entry, map) {
-		const struct lp_json key = { .type = LP_JSON_STRING, .text = entry->key, .len = (uint32_t)strlen(entry->key) };
+		const struct lp_json key = {
+			.type = LP_JSON_STRING, .text = entry->key, .len = (uint32_t)strlen(entry->key)
+		};
 		char lower[320];
 		size_t at = 0;
 		const char *why;
 
 		for (; entry->key[at] && at + 1 < sizeof(lower); at++)
-			lower[at] = (char)(entry->key[at] >= 'A' && entry->key[at] <= 'Z' ? entry->key[at] + 32 : entry->key[at]);
+			lower[at] = (char)(entry->key[at] >= 'A' && entry->key[at] <= 'Z' ? entry->key[at] + 32
+			                                                                  : entry->key[at]);
 		lower[at] = '\0';
 		why = lp_selector_bad_key(lower);
 		if (why)
@@ -262,7 +269,9 @@ static void
 check_data_keys(const char *path, const struct lp_json *map, struct lp_faults *faults)
 {
 	lp_json_each(entry, map) {
-		const struct lp_json key = { .type = LP_JSON_STRING, .text = entry->key, .len = (uint32_t)strlen(entry->key) };
+		const struct lp_json key = {
+			.type = LP_JSON_STRING, .text = entry->key, .len = (uint32_t)strlen(entry->key)
+		};
 		const char *why = bad_data_key(entry->key);
 		const char *where = why ? lp_arena_printf(faults->arena, "%s[%s]", path, entry->key) : NULL;
 

@@ -54,10 +54,10 @@ enum lp_field_flags {
 };
 
 struct lp_field {
-	uint16_t text;			/* in the schema's texts: name \0 default \0 documentation; LIST: the merge key for default */
+	uint16_t text; /* in the schema's texts: name \0 default \0 documentation; LIST: the merge key for default */
 	uint16_t offset;		/* of the member in lp_spec_<schema> */
 	uint16_t schema;		/* enum lp_schema_id of an OBJECT, else 0 */
-	uint16_t proto;			/* protobuf number; n * 1000 + m: field m of the message inlined at n; 0 = none known */
+	uint16_t proto; /* protobuf number; n * 1000 + m: field m of the message inlined at n; 0 = none known */
 	uint8_t type, shape, rule;	/* enum lp_type, lp_shape, lp_rule */
 	uint8_t flags;
 };
@@ -105,7 +105,8 @@ enum lp_drop_kind {
 struct lp_dropped {
 	struct lp_dropped *next;
 	enum lp_drop_kind kind;
-	const char *text;		/* `unknown field "spec.foo"`, `duplicate field "spec.foo"`, `spec.foo: accepted, but limpet does not act on it` */
+	const char *text; /* `unknown field "spec.foo"`, `duplicate field "spec.foo"`, `spec.foo: accepted, but limpet
+	                     does not act on it` */
 };
 
 struct lp_drop {
@@ -117,7 +118,8 @@ struct lp_drop {
 #define LP_DROP_MAX 64
 
 /* -ENOMEM only. */
-int lp_drop_object(struct lp_arena *arena, const struct lp_kind *kind, struct lp_json *object, struct lp_drop *out, struct lp_err *err);
+int lp_drop_object(struct lp_arena *arena, const struct lp_kind *kind, struct lp_json *object, struct lp_drop *out,
+    struct lp_err *err);
 
 /* `strict decoding error: unknown field "spec.foo", duplicate field "x"`; NULL when strict has nothing to refuse. */
 const char *lp_drop_strict(struct lp_arena *arena, const struct lp_drop *drop);
@@ -127,7 +129,8 @@ int lp_default_object(struct lp_arena *arena, const struct lp_kind *kind, struct
 
 /* ---- check.c: every fault at once; 0 or -EINVAL (then faults->count > 0). Needs defaulted objects. */
 int lp_check_create(const struct lp_kind *kind, const struct lp_json *object, struct lp_faults *faults);
-int lp_check_update(const struct lp_kind *kind, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults);
+int lp_check_update(
+    const struct lp_kind *kind, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults);
 
 /* ---- compare.c: what a node has to do when `from` becomes `to` (two objects of one schema). */
 
@@ -140,7 +143,8 @@ enum lp_apply {
 
 /* `out_path` (may be NULL, 128 bytes) gets the field that decided. */
 #define LP_COMPARE_PATH 128
-enum lp_apply lp_compare_objects(enum lp_schema_id schema, const struct lp_json *from, const struct lp_json *to, char *out_path);
+enum lp_apply lp_compare_objects(
+    enum lp_schema_id schema, const struct lp_json *from, const struct lp_json *to, char *out_path);
 
 /* ---- write.c: a copy with members in the order of their rows, unknown ones behind, nulls and empty lists left out */
 struct lp_json *lp_write_object(struct lp_arena *arena, enum lp_schema_id schema, const struct lp_json *object);

@@ -45,8 +45,10 @@ lp_selector_bad_key(const char *key)
 		memcpy(prefix, key, len);
 		prefix[len] = '\0';
 		if (!lp_text_is_dns_subdomain(prefix))
-			return "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-			       "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+			return "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+			       "characters, '-' or '.', "
+			       "and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+			       "for validation is "
 			       "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 	}
 	if (!*name)
@@ -54,7 +56,8 @@ lp_selector_bad_key(const char *key)
 	if (strlen(name) > 63)
 		return "name part must be no more than 63 characters";
 	if (!is_qualified(name, strlen(name)))
-		return "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+		return "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+		       "with an alphanumeric "
 		       "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
 		       "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 	return NULL;
@@ -68,8 +71,10 @@ lp_selector_bad_value(const char *value)
 	if (strlen(value) > 63)
 		return "must be no more than 63 characters";
 	if (!is_qualified(value, strlen(value)))
-		return "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-		       "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+		return "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+		       "and must start and "
+		       "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
+		       "for validation is "
 		       "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 	return NULL;
 }
@@ -107,7 +112,8 @@ add_value(struct lp_requirement *requirement, const char *value, struct lp_err *
 }
 
 static int
-add_pair(struct lp_arena *arena, struct lp_selector *out, enum lp_selector_op op, const char *key, const char *value, struct lp_err *err)
+add_pair(struct lp_arena *arena, struct lp_selector *out, enum lp_selector_op op, const char *key, const char *value,
+    struct lp_err *err)
 {
 	struct lp_requirement *requirement = add_requirement(arena, out, op, key);
 
@@ -146,7 +152,8 @@ read_word(struct reader *reader)
 static int
 bad_text(struct reader *reader, const char *found, const char *expected)
 {
-	return lp_err_say(reader->err, -EINVAL, "unable to parse requirement: found '%.40s', expected: %s", found, expected);
+	return lp_err_say(
+	    reader->err, -EINVAL, "unable to parse requirement: found '%.40s', expected: %s", found, expected);
 }
 
 static int
@@ -154,7 +161,9 @@ check_value(struct reader *reader, const char *value)
 {
 	const char *why = lp_selector_bad_value(value);
 
-	return why ? lp_err_say(reader->err, -EINVAL, "unable to parse requirement: values[0][...]: Invalid value: \"%.63s\": %.120s", value, why) : 0;
+	return why ? lp_err_say(reader->err, -EINVAL,
+	                 "unable to parse requirement: values[0][...]: Invalid value: \"%.63s\": %.120s", value, why)
+	           : 0;
 }
 
 /* "(a, b)" behind in or notin. */
@@ -197,7 +206,9 @@ read_operator(struct reader *reader, struct lp_selector *out, const char *key)
 
 	skip_space(reader);
 	if (!*reader->at || *reader->at == ',')
-		return add_requirement(reader->arena, out, LP_SELECTOR_EXISTS, key) ? 0 : lp_err_set(reader->err, -ENOMEM, "read selector");
+		return add_requirement(reader->arena, out, LP_SELECTOR_EXISTS, key)
+		    ? 0
+		    : lp_err_set(reader->err, -ENOMEM, "read selector");
 	if (*reader->at == '=' || *reader->at == '!' ) {
 		op = *reader->at == '=' ? LP_SELECTOR_IN : LP_SELECTOR_NOT_IN;
 		if (*reader->at == '!' && reader->at[1] != '=')
@@ -217,7 +228,8 @@ read_operator(struct reader *reader, struct lp_selector *out, const char *key)
 		return lp_err_set(reader->err, -ENOMEM, "read selector");
 	if (strcmp(word, "in") != 0 && strcmp(word, "notin") != 0)
 		return bad_text(reader, *word ? word : reader->at, "in, notin, =, ==, !=, gt, lt");
-	requirement = add_requirement(reader->arena, out, strcmp(word, "in") == 0 ? LP_SELECTOR_IN : LP_SELECTOR_NOT_IN, key);
+	requirement =
+	    add_requirement(reader->arena, out, strcmp(word, "in") == 0 ? LP_SELECTOR_IN : LP_SELECTOR_NOT_IN, key);
 	return requirement ? read_values(reader, requirement) : lp_err_set(reader->err, -ENOMEM, "read selector");
 }
 
@@ -238,10 +250,13 @@ read_requirement(struct reader *reader, struct lp_selector *out)
 		return bad_text(reader, reader->at, "identifier, or '!'");
 	why = lp_selector_bad_key(key);
 	if (why)
-		return lp_err_say(reader->err, -EINVAL, "unable to parse requirement: <nil>: Invalid value: \"%.63s\": %.120s", key, why);
+		return lp_err_say(reader->err, -EINVAL,
+		    "unable to parse requirement: <nil>: Invalid value: \"%.63s\": %.120s", key, why);
 	if (!absent)
 		return read_operator(reader, out, key);
-	return add_requirement(reader->arena, out, LP_SELECTOR_ABSENT, key) ? 0 : lp_err_set(reader->err, -ENOMEM, "read selector");
+	return add_requirement(reader->arena, out, LP_SELECTOR_ABSENT, key)
+	    ? 0
+	    : lp_err_set(reader->err, -ENOMEM, "read selector");
 }
 
 int
@@ -255,7 +270,8 @@ lp_selector_labels(struct lp_arena *arena, const char *text, struct lp_selector 
 		skip_space(&reader);
 	while (text && *reader.at) {
 		if (result.count >= LP_SELECTOR_MAX)
-			return lp_err_say(err, -EINVAL, "unable to parse requirement: more than %d of them", LP_SELECTOR_MAX);
+			return lp_err_say(
+			    err, -EINVAL, "unable to parse requirement: more than %d of them", LP_SELECTOR_MAX);
 		rc = read_requirement(&reader, &result);
 		if (rc < 0)
 			return rc;
@@ -276,7 +292,8 @@ lp_selector_labels(struct lp_arena *arena, const char *text, struct lp_selector 
 /* ---- field selector text: values may escape , = and \ with a backslash */
 
 static int
-read_field(struct lp_arena *arena, const struct lp_kind *kind, const char **at, struct lp_selector *out, struct lp_err *err)
+read_field(
+    struct lp_arena *arena, const struct lp_kind *kind, const char **at, struct lp_selector *out, struct lp_err *err)
 {
 	size_t len = strcspn(*at, "=!,"), value_len = 0;
 	char *key = lp_arena_mem(arena, *at, len), *value;
@@ -306,7 +323,8 @@ read_field(struct lp_arena *arena, const struct lp_kind *kind, const char **at, 
 }
 
 int
-lp_selector_fields(struct lp_arena *arena, const struct lp_kind *kind, const char *text, struct lp_selector *out, struct lp_err *err)
+lp_selector_fields(
+    struct lp_arena *arena, const struct lp_kind *kind, const char *text, struct lp_selector *out, struct lp_err *err)
 {
 	struct lp_selector result = { 0 };
 	int rc;
@@ -373,7 +391,8 @@ add_expression(struct lp_arena *arena, const struct lp_json *expression, struct 
 }
 
 int
-lp_selector_expressions(struct lp_arena *arena, const struct lp_json *expressions, struct lp_selector *out, struct lp_err *err)
+lp_selector_expressions(
+    struct lp_arena *arena, const struct lp_json *expressions, struct lp_selector *out, struct lp_err *err)
 {
 	struct lp_selector result = { 0 };
 
@@ -495,7 +514,9 @@ lp_selector_match_fields(const struct lp_selector *selector, const struct lp_jso
 	for (const struct lp_requirement *requirement = selector->first; requirement; requirement = requirement->next) {
 		const char *value = field_text(object, requirement->key, number);
 
-		if (!*value && (strcmp(requirement->key, "spec.unschedulable") == 0 || strcmp(requirement->key, "spec.hostNetwork") == 0))
+		if (!*value &&
+		    (strcmp(requirement->key, "spec.unschedulable") == 0 ||
+		        strcmp(requirement->key, "spec.hostNetwork") == 0))
 			value = "false";
 		if (!match(requirement, value))
 			return false;

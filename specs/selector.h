@@ -43,14 +43,17 @@ struct lp_selector {
 /* NULL or "" selects everything. */
 int lp_selector_labels(struct lp_arena *arena, const char *text, struct lp_selector *out, struct lp_err *err);
 /* Unknown field: -EINVAL, `field label not supported: spec.foo`. */
-int lp_selector_fields(struct lp_arena *arena, const struct lp_kind *kind, const char *text, struct lp_selector *out, struct lp_err *err);
+int lp_selector_fields(
+    struct lp_arena *arena, const struct lp_kind *kind, const char *text, struct lp_selector *out, struct lp_err *err);
 
 /* A LabelSelector object {matchLabels, matchExpressions}: NULL selects nothing, {} everything. */
-int lp_selector_object(struct lp_arena *arena, const struct lp_json *selector, struct lp_selector *out, struct lp_err *err);
+int lp_selector_object(
+    struct lp_arena *arena, const struct lp_json *selector, struct lp_selector *out, struct lp_err *err);
 /* A map of labels as in Service.spec.selector: NULL or {} selects nothing. */
 int lp_selector_map(struct lp_arena *arena, const struct lp_json *map, struct lp_selector *out, struct lp_err *err);
 /* Requirements of a node selector term: matchExpressions or matchFields. NULL selects everything. */
-int lp_selector_expressions(struct lp_arena *arena, const struct lp_json *expressions, struct lp_selector *out, struct lp_err *err);
+int lp_selector_expressions(
+    struct lp_arena *arena, const struct lp_json *expressions, struct lp_selector *out, struct lp_err *err);
 
 /* `labels` is a JSON object or NULL. */
 bool lp_selector_match_labels(const struct lp_selector *selector, const struct lp_json *labels);

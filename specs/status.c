@@ -62,7 +62,8 @@ add_value(struct lp_buf *out, const struct lp_json *value)
 }
 
 void
-lp_faults_add(struct lp_faults *faults, enum lp_fault_reason reason, const char *path, const struct lp_json *value, const char *detail)
+lp_faults_add(struct lp_faults *faults, enum lp_fault_reason reason, const char *path, const struct lp_json *value,
+    const char *detail)
 {
 	lp_auto_buf struct lp_buf text = { 0 };
 	struct lp_fault *fault;
@@ -137,8 +138,8 @@ add_details(struct lp_arena *arena, struct lp_json *status)
 }
 
 static struct lp_json *
-about(struct lp_arena *arena, int code, const char *reason, const struct lp_kind *kind, const char *called, const char *name,
-    const char *uid, const char *message)
+about(struct lp_arena *arena, int code, const char *reason, const struct lp_kind *kind, const char *called,
+    const char *name, const char *uid, const char *message)
 {
 	struct lp_json *status = lp_status_make(arena, code, reason, message);
 	struct lp_json *details = add_details(arena, status);
@@ -154,8 +155,8 @@ about(struct lp_arena *arena, int code, const char *reason, const struct lp_kind
 }
 
 struct lp_json *
-lp_status_about(struct lp_arena *arena, int code, const char *reason, const struct lp_kind *kind, const char *name, const char *uid,
-    const char *message)
+lp_status_about(struct lp_arena *arena, int code, const char *reason, const struct lp_kind *kind, const char *name,
+    const char *uid, const char *message)
 {
 	return about(arena, code, reason, kind, kind->plural, name, uid, message);
 }
@@ -198,7 +199,8 @@ lp_status_forbidden(struct lp_arena *arena, const struct lp_kind *kind, const ch
 }
 
 void
-lp_status_cause(struct lp_arena *arena, struct lp_json *status, const char *reason, const char *message, const char *field)
+lp_status_cause(
+    struct lp_arena *arena, struct lp_json *status, const char *reason, const char *message, const char *field)
 {
 	struct lp_json *causes = lp_json_need_array(arena, add_details(arena, status), "causes");
 	struct lp_json *cause = lp_json_append(arena, causes, lp_json_new(arena, LP_JSON_OBJECT));

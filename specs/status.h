@@ -46,7 +46,8 @@ void lp_faults_init(struct lp_faults *faults, struct lp_arena *arena);
  * `value` is what stood there (NULL: leave it out), printed as JSON; `detail` may be NULL.
  * The path is copied.
  */
-void lp_faults_add(struct lp_faults *faults, enum lp_fault_reason reason, const char *path, const struct lp_json *value, const char *detail);
+void lp_faults_add(struct lp_faults *faults, enum lp_fault_reason reason, const char *path, const struct lp_json *value,
+    const char *detail);
 
 /* ---- Status documents; NULL when the arena is full. Give "code" to HTTP (lp_json_int(status, "code", 500)). */
 
@@ -54,21 +55,26 @@ void lp_faults_add(struct lp_faults *faults, enum lp_fault_reason reason, const 
 struct lp_json *lp_status_make(struct lp_arena *arena, int code, const char *reason, const char *message);
 
 /* With details {name, group, kind = plural}; name "" is left out; uid may be NULL. */
-struct lp_json *lp_status_about(struct lp_arena *arena, int code, const char *reason, const struct lp_kind *kind, const char *name,
-    const char *uid, const char *message);
+struct lp_json *lp_status_about(struct lp_arena *arena, int code, const char *reason, const struct lp_kind *kind,
+    const char *name, const char *uid, const char *message);
 
 struct lp_json *lp_status_not_found(struct lp_arena *arena, const struct lp_kind *kind, const char *name);
 struct lp_json *lp_status_already_exists(struct lp_arena *arena, const struct lp_kind *kind, const char *name);
 /* `why` NULL: "the object has been modified; please apply your changes to the latest version and try again" */
-struct lp_json *lp_status_conflict(struct lp_arena *arena, const struct lp_kind *kind, const char *name, const char *why);
-struct lp_json *lp_status_forbidden(struct lp_arena *arena, const struct lp_kind *kind, const char *name, const char *why);
+struct lp_json *lp_status_conflict(
+    struct lp_arena *arena, const struct lp_kind *kind, const char *name, const char *why);
+struct lp_json *lp_status_forbidden(
+    struct lp_arena *arena, const struct lp_kind *kind, const char *name, const char *why);
 /* 422 with details.kind = Kind and one cause per fault. */
-struct lp_json *lp_status_invalid(struct lp_arena *arena, const struct lp_kind *kind, const char *name, const struct lp_faults *faults);
+struct lp_json *lp_status_invalid(
+    struct lp_arena *arena, const struct lp_kind *kind, const char *name, const struct lp_faults *faults);
 /* 200 Success, as DELETE answers when the object is gone. */
-struct lp_json *lp_status_deleted(struct lp_arena *arena, const struct lp_kind *kind, const char *name, const char *uid);
+struct lp_json *lp_status_deleted(
+    struct lp_arena *arena, const struct lp_kind *kind, const char *name, const char *uid);
 
 /* Add one cause to details (made when absent). */
-void lp_status_cause(struct lp_arena *arena, struct lp_json *status, const char *reason, const char *message, const char *field);
+void lp_status_cause(
+    struct lp_arena *arena, struct lp_json *status, const char *reason, const char *message, const char *field);
 
 /* The usual reason for an HTTP code: 404 -> "NotFound". Never NULL. */
 const char *lp_status_reason(int code);

@@ -141,7 +141,9 @@ read_scalar(struct reader *reader, const yaml_event_t *event, struct lp_json **o
 		plain = false;
 	else if (tag && !has_tag(tag, "str") && strcmp((const char *)tag, "!") != 0)
 		plain = true;		/* !!int "3" */
-	if (plain && (strcmp(text, ".nan") == 0 || strcmp(text, ".NaN") == 0 || strcmp(text, ".inf") == 0 || strcmp(text, "-.inf") == 0))
+	if (plain &&
+	    (strcmp(text, ".nan") == 0 || strcmp(text, ".NaN") == 0 || strcmp(text, ".inf") == 0 ||
+	        strcmp(text, "-.inf") == 0))
 		return fail_at(reader, &event->start_mark, -EINVAL, "JSON has no number for this");
 	*out = plain ? lp_yaml_scalar_resolve(reader->arena, text, len) : lp_json_new(reader->arena, LP_JSON_STRING);
 	if (*out && !plain) {
@@ -226,7 +228,8 @@ mapping_merge(struct reader *reader, struct mapping *mapping, const struct lp_js
 	if (from->type == LP_JSON_ARRAY) {
 		lp_json_each(child, from) {
 			if (child->type != LP_JSON_OBJECT)
-				return fail_at(reader, mark, -EINVAL, "map merge requires map or sequence of maps as the value");
+				return fail_at(
+				    reader, mark, -EINVAL, "map merge requires map or sequence of maps as the value");
 			rc = mapping_merge(reader, mapping, child, mark);
 			if (rc < 0)
 				return rc;
@@ -293,14 +296,17 @@ read_member(struct reader *reader, yaml_event_t *event, struct mapping *mapping)
 	if (rc < 0)
 		return rc;
 	if (merge)
-		return lp_json_append(reader->arena, mapping->merges, value) ? 0 : lp_err_set(reader->err, -ENOMEM, "read YAML");
+		return lp_json_append(reader->arena, mapping->merges, value)
+		    ? 0
+		    : lp_err_set(reader->err, -ENOMEM, "read YAML");
 	return mapping_put(reader, mapping, name, value);
 }
 
 static int
 read_mapping(struct reader *reader, const yaml_event_t *start, struct lp_json **out)
 {
-	struct mapping mapping = { .node = lp_json_new(reader->arena, LP_JSON_OBJECT), .merges = lp_json_new(reader->arena, LP_JSON_ARRAY) };
+	struct mapping mapping = { .node = lp_json_new(reader->arena, LP_JSON_OBJECT),
+		.merges = lp_json_new(reader->arena, LP_JSON_ARRAY) };
 	yaml_mark_t mark = start->start_mark;
 	yaml_event_t event;
 	int rc = count(reader, &mark, 0);
@@ -487,8 +493,8 @@ repair(struct lp_buf *text, size_t index)
 }
 
 static int
-parse_yaml(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits, struct lp_json **out,
-    struct lp_err *err)
+parse_yaml(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits,
+    struct lp_json **out, struct lp_err *err)
 {
 	lp_auto_buf struct lp_buf copy = { 0 };
 	int rc;
@@ -546,7 +552,8 @@ spaces(const char *text, size_t len)
 }
 
 static int
-parse_json(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits, struct lp_json **out, struct lp_err *err)
+parse_json(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits,
+    struct lp_json **out, struct lp_err *err)
 {
 	struct lp_json *documents = lp_json_new(arena, LP_JSON_ARRAY), *document;
 
@@ -566,7 +573,8 @@ parse_json(struct lp_arena *arena, const char *text, size_t len, const struct lp
 }
 
 int
-lp_yaml_parse(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits, struct lp_json **out, struct lp_err *err)
+lp_yaml_parse(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits,
+    struct lp_json **out, struct lp_err *err)
 {
 	struct lp_json_limits use = limits ? *limits : (struct lp_json_limits){ 0 };
 	size_t at = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;

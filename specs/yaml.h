@@ -17,8 +17,8 @@
 #include "base/json.h"
 
 /* *out is an array of the documents that are not empty. limits may be NULL. */
-int lp_yaml_parse(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits, struct lp_json **out,
-    struct lp_err *err);
+int lp_yaml_parse(struct lp_arena *arena, const char *text, size_t len, const struct lp_json_limits *limits,
+    struct lp_json **out, struct lp_err *err);
 
 /* Like `kubectl get -o yaml`: members sorted, two spaces, ends with a newline. */
 int lp_yaml_write(struct lp_buf *out, const struct lp_json *value);

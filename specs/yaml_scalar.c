@@ -41,7 +41,8 @@ is_true(const char *text)
 static bool
 is_false(const char *text)
 {
-	static const char *const words[] = { "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF" };
+	static const char *const words[] = { "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off",
+		"OFF" };
 
 	return among(text, words, lp_count(words));
 }
@@ -86,8 +87,8 @@ read_integer(const char *text, int64_t *out)
 		    *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a') + 10 :
 		    *text >= 'A' && *text <= 'F' ? (unsigned)(*text - 'A') + 10 : 99;
 
-		if (digit >= base || __builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit, &value) ||
-		    value > limit)
+		if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, digit, &value) || value > limit)
 			return false;
 	}
 	*out = negative ? (int64_t)(0 - value) : (int64_t)value;
@@ -186,11 +187,13 @@ looks_like_time(const char *text)
 bool
 lp_yaml_scalar_is_special(const char *text)
 {
-	static const char *const odd[] = { ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "-.inf", "<<", "=" };
+	static const char *const odd[] = { ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "-.inf", "<<",
+		"=" };
 	char number[NUMBER_MAX];
 	int64_t integer;
 
-	if (is_null(text) || is_true(text) || is_false(text) || among(text, odd, lp_count(odd)) || looks_like_time(text))
+	if (is_null(text) || is_true(text) || is_false(text) || among(text, odd, lp_count(odd)) ||
+	    looks_like_time(text))
 		return true;
 	return strip(text, number) && (read_integer(number, &integer) || is_float(number));
 }

@@ -28,7 +28,8 @@ write_scalar(yaml_emitter_t *emitter, const char *text, size_t len, yaml_scalar_
 {
 	yaml_event_t event;
 
-	return emit(emitter, &event, yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)len, 1, 1, style));
+	return emit(emitter, &event,
+	    yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)len, 1, 1, style));
 }
 
 static bool
@@ -36,7 +37,8 @@ write_text(yaml_emitter_t *emitter, const char *text, size_t len)
 {
 	if (memchr(text, '\n', len))
 		return write_scalar(emitter, text, len, YAML_LITERAL_SCALAR_STYLE);
-	return write_scalar(emitter, text, len, lp_yaml_scalar_is_special(text) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
+	return write_scalar(emitter, text, len,
+	    lp_yaml_scalar_is_special(text) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
 }
 
 static int
@@ -90,7 +92,8 @@ write_value(yaml_emitter_t *emitter, const struct lp_json *value)
 	case LP_JSON_NULL:
 		return write_scalar(emitter, "null", 4, YAML_PLAIN_SCALAR_STYLE);
 	case LP_JSON_BOOL:
-		return write_scalar(emitter, value->boolean ? "true" : "false", value->boolean ? 4 : 5, YAML_PLAIN_SCALAR_STYLE);
+		return write_scalar(
+		    emitter, value->boolean ? "true" : "false", value->boolean ? 4 : 5, YAML_PLAIN_SCALAR_STYLE);
 	case LP_JSON_INT:
 		len = snprintf(number, sizeof(number), "%" PRId64, value->integer);
 		return write_scalar(emitter, number, (size_t)len, YAML_PLAIN_SCALAR_STYLE);

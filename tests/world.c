@@ -394,7 +394,9 @@ write_revision(struct lp_world *world, const struct lp_view *view, struct lp_buf
 	char digest[LP_DIGEST_TEXT];
 
 	lp_buf_init(&text, 64 << 20);
-	CHECK_INT(lp_view_revision(view, &world->manager.settings, lp_cache_revision(world->manager.cache), world_wall(), &text), 0);
+	CHECK_INT(lp_view_revision(
+	              view, &world->manager.settings, lp_cache_revision(world->manager.cache), world_wall(), &text),
+	    0);
 	lp_digest_print(text.data, text.len, digest);
 	lp_buf_printf(line, "{\"type\":\"revision\",\"digest\":\"%s\",\"revision\":", digest);
 	lp_json_write_string(line, text.data, text.len);
@@ -416,7 +418,8 @@ send_view(struct device *device)
 	lp_auto_buf struct lp_buf line = { 0 };
 	struct lp_err err;
 
-	if (!world->running || !device->up || device->broken || device->viewed == lp_cache_revision(world->manager.cache))
+	if (!world->running || !device->up || device->broken ||
+	    device->viewed == lp_cache_revision(world->manager.cache))
 		return;
 	device->viewed = lp_cache_revision(world->manager.cache);
 	lp_arena_init(&arena, 64 << 20);
@@ -439,10 +442,12 @@ static void
 ask_unknown(struct device *device)
 {
 	struct lp_world *world = device->world;
-	struct lp_cached *node = world->running ? lp_cache_find(world->manager.cache, lp_kind_by_word("node"), "", device->name) : NULL;
+	struct lp_cached *node =
+	    world->running ? lp_cache_find(world->manager.cache, lp_kind_by_word("node"), "", device->name) : NULL;
 	const struct lp_json *ready = node ? lp_object_condition(lp_cached_json(node), "Ready") : NULL;
 
-	if (lp_text_same(lp_json_str(ready, "status"), "Unknown") && device->up && !device->broken && !device->all && !device->reporting)
+	if (lp_text_same(lp_json_str(ready, "status"), "Unknown") && device->up && !device->broken && !device->all &&
+	    !device->reporting)
 		post(device, DOWN_ASK, NULL);
 }
 
@@ -517,7 +522,8 @@ carry_out(struct lp_world *world, struct lp_change *change)
 }
 
 static struct lp_change *
-change_of(struct lp_world *world, enum lp_change_verb verb, const struct lp_kind *kind, const char *name, const struct lp_json *body)
+change_of(struct lp_world *world, enum lp_change_verb verb, const struct lp_kind *kind, const char *name,
+    const struct lp_json *body)
 {
 	struct lp_change *change = lp_change_new(&world->manager, verb, kind);
 
@@ -544,9 +550,11 @@ lp_world_apply(struct lp_world *world, const char *yaml)
 		struct outcome outcome;
 
 		CHECK(kind != NULL);
-		outcome = carry_out(world, change_of(world, LP_CHANGE_CREATE, kind, lp_object_name(document), document));
+		outcome =
+		    carry_out(world, change_of(world, LP_CHANGE_CREATE, kind, lp_object_name(document), document));
 		if (outcome.code == 409) {
-			struct lp_change *change = change_of(world, LP_CHANGE_PATCH, kind, lp_object_name(document), document);
+			struct lp_change *change =
+			    change_of(world, LP_CHANGE_PATCH, kind, lp_object_name(document), document);
 
 			change->patch = LP_CHANGE_MERGE;
 			outcome = carry_out(world, change);
@@ -558,7 +566,8 @@ lp_world_apply(struct lp_world *world, const char *yaml)
 void
 lp_world_delete(struct lp_world *world, const char *kind, const char *name)
 {
-	struct outcome outcome = carry_out(world, change_of(world, LP_CHANGE_DELETE, lp_kind_by_word(kind), name, NULL));
+	struct outcome outcome =
+	    carry_out(world, change_of(world, LP_CHANGE_DELETE, lp_kind_by_word(kind), name, NULL));
 
 	CHECK_STR(outcome.message, "");
 }
@@ -567,7 +576,8 @@ const struct lp_json *
 lp_world_get(struct lp_world *world, const char *kind_name, const char *name)
 {
 	const struct lp_kind *kind = lp_kind_by_word(kind_name);
-	struct lp_cached *cached = world->running ? lp_cache_find(world->manager.cache, kind, kind->namespaced ? "default" : "", name) : NULL;
+	struct lp_cached *cached =
+	    world->running ? lp_cache_find(world->manager.cache, kind, kind->namespaced ? "default" : "", name) : NULL;
 
 	return cached ? lp_cached_json(cached) : NULL;
 }
@@ -699,7 +709,8 @@ lp_world_check_agreement(struct lp_world *world)
 	for (size_t d = 0; d < world->count; d++)
 		lp_list_each(link, &world->devices[d].board.pods) {
 			const struct lp_board_pod *pod = lp_of(link, struct lp_board_pod, link);
-			struct lp_cached *cached = lp_cache_find(world->manager.cache, lp_kind_by_word("pod"), pod->namespace, pod->name);
+			struct lp_cached *cached =
+			    lp_cache_find(world->manager.cache, lp_kind_by_word("pod"), pod->namespace, pod->name);
 
 			CHECK(cached && strcmp(cached->uid, pod->uid) == 0);
 			CHECK_STR(cached->node, world->devices[d].name);

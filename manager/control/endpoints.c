@@ -90,7 +90,8 @@ address_of(struct lp_arena *arena, const struct lp_cached *cached, const struct 
 
 /* Puts the address where it belongs: into the subset with its ports, in the order of addresses. */
 static void
-add_address(struct lp_arena *arena, struct lp_json *subsets, struct lp_json *ports, const char *list_name, struct lp_json *address)
+add_address(struct lp_arena *arena, struct lp_json *subsets, struct lp_json *ports, const char *list_name,
+    struct lp_json *address)
 {
 	struct lp_json *subset = NULL;
 
@@ -169,11 +170,13 @@ index_pods(const struct lp_look *look, struct lp_map *index)
 
 /* What the selector of the service finds; pods that are being deleted stand under "terminating". */
 static struct lp_json *
-find_subsets(const struct lp_look *look, const struct lp_map *index, const struct lp_cached *cached, const struct lp_json *service)
+find_subsets(const struct lp_look *look, const struct lp_map *index, const struct lp_cached *cached,
+    const struct lp_json *service)
 {
 	struct lp_json *subsets = lp_json_new(look->arena, LP_JSON_ARRAY);
 	const struct lp_json *first = lp_json_first(lp_json_path(service, "spec.selector"));
-	const char *name = lp_arena_printf(look->arena, "%s/%s=%s", cached->namespace, first->key, lp_json_text(first) ? lp_json_text(first) : "");
+	const char *name = lp_arena_printf(
+	    look->arena, "%s/%s=%s", cached->namespace, first->key, lp_json_text(first) ? lp_json_text(first) : "");
 	const struct bucket *bucket = name ? lp_map_get(index, name) : NULL;
 	bool unready_too = lp_json_bool(service, "spec.publishNotReadyAddresses", false);
 	struct lp_selector selector;
@@ -233,7 +236,8 @@ same(const struct lp_json *a, const struct lp_json *b)
 }
 
 static void
-write_endpoints(const struct lp_look *look, struct lp_writes *writes, struct lp_cached *service, const struct lp_json *subsets)
+write_endpoints(
+    const struct lp_look *look, struct lp_writes *writes, struct lp_cached *service, const struct lp_json *subsets)
 {
 	const struct lp_kind *kind = lp_kind_find("v1", "Endpoints");
 	struct lp_cached *cached = lp_cache_find(look->cache, kind, service->namespace, service->name);
@@ -245,7 +249,8 @@ write_endpoints(const struct lp_look *look, struct lp_writes *writes, struct lp_
 		return;
 	if (old && same(lp_json_get(old, "subsets"), wanted) && same(lp_object_labels(old), labels))
 		return;
-	object = old ? lp_json_copy(look->arena, old) : lp_object_new(look->arena, kind, service->namespace, service->name);
+	object =
+	    old ? lp_json_copy(look->arena, old) : lp_object_new(look->arena, kind, service->namespace, service->name);
 	if (!object)
 		return;
 	lp_json_set(look->arena, lp_json_need_object(look->arena, object, "metadata"), "labels", labels);
@@ -282,7 +287,8 @@ slice_name(const struct slices *slices, size_t index)
 	mixed = (mixed ^ index) * 1099511628211u;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(mixed >> (8 * i + 8));
-	return lp_object_generate(slices->look->arena, lp_arena_printf(slices->look->arena, "%s-", slices->service->name), bytes);
+	return lp_object_generate(
+	    slices->look->arena, lp_arena_printf(slices->look->arena, "%s-", slices->service->name), bytes);
 }
 
 static void
@@ -291,7 +297,8 @@ finish_slice(struct slices *slices)
 	const struct lp_kind *kind = lp_kind_find("discovery.k8s.io/v1", "EndpointSlice");
 	struct lp_arena *arena = slices->look->arena;
 	const char *name = slice_name(slices, slices->count);
-	struct lp_cached *cached = name ? lp_cache_find(slices->look->cache, kind, slices->service->namespace, name) : NULL;
+	struct lp_cached *cached =
+	    name ? lp_cache_find(slices->look->cache, kind, slices->service->namespace, name) : NULL;
 	const struct lp_json *old = cached ? lp_cached_json(cached) : NULL;
 	struct lp_json *object, *labels, *ports = lp_json_new(arena, LP_JSON_ARRAY);
 
@@ -337,7 +344,8 @@ add_endpoint(struct slices *slices, const struct lp_json *address, bool ready, b
 	if (!slices->endpoints)
 		slices->endpoints = lp_json_new(arena, LP_JSON_ARRAY);
 	endpoint = lp_json_append(arena, slices->endpoints, lp_json_new(arena, LP_JSON_OBJECT));
-	lp_json_append(arena, lp_json_set_array(arena, endpoint, "addresses"), lp_json_new_str(arena, lp_json_str(address, "ip")));
+	lp_json_append(
+	    arena, lp_json_set_array(arena, endpoint, "addresses"), lp_json_new_str(arena, lp_json_str(address, "ip")));
 	conditions = lp_json_set_object(arena, endpoint, "conditions");
 	lp_json_set_bool(arena, conditions, "ready", ready && !terminating);
 	lp_json_set_bool(arena, conditions, "serving", ready);
@@ -356,7 +364,8 @@ remove_rest(const struct slices *slices)
 {
 	const struct lp_kind *kind = lp_kind_find("discovery.k8s.io/v1", "EndpointSlice");
 	size_t count;
-	struct lp_cached *const *owned = lp_cache_indexed(slices->look->cache, LP_CACHE_BY_OWNER, slices->service->uid, &count);
+	struct lp_cached *const *owned =
+	    lp_cache_indexed(slices->look->cache, LP_CACHE_BY_OWNER, slices->service->uid, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		bool needed = owned[i]->kind != kind || owned[i]->deleting;
@@ -369,8 +378,8 @@ remove_rest(const struct slices *slices)
 }
 
 static void
-write_slices(const struct lp_look *look, struct lp_writes *writes, const struct lp_cached *service, const struct lp_json *object,
-    const struct lp_json *subsets)
+write_slices(const struct lp_look *look, struct lp_writes *writes, const struct lp_cached *service,
+    const struct lp_json *object, const struct lp_json *subsets)
 {
 	struct slices slices = { .look = look, .writes = writes, .service = service, .object = object };
 

@@ -40,8 +40,10 @@ mark_unknown(const struct lp_look *look, struct lp_writes *writes, struct lp_cac
 	bool known = lp_object_condition(copy, "Ready") != NULL, changed = false;
 
 	for (size_t i = 0; copy && i < lp_count(types); i++)
-		changed |= lp_object_set_condition(look->arena, copy, types[i], "Unknown", known ? "NodeStatusUnknown" : "NodeStatusNeverUpdated",
-		    known ? "Kubelet stopped posting node status." : "Kubelet never posted node status.", look->wall_ms);
+		changed |= lp_object_set_condition(look->arena, copy, types[i], "Unknown",
+		    known ? "NodeStatusUnknown" : "NodeStatusNeverUpdated",
+		    known ? "Kubelet stopped posting node status." : "Kubelet never posted node status.",
+		    look->wall_ms);
 	if (!changed)
 		return;
 	lp_writes_status(writes, cached->kind, copy);
@@ -63,7 +65,9 @@ mark_pods_not_ready(const struct lp_look *look, struct lp_writes *writes, const 
 		if (!lp_object_condition_true(pod, "Ready"))
 			continue;
 		copy = lp_json_copy(look->arena, pod);
-		if (copy && lp_object_set_condition(look->arena, copy, "Ready", "False", "NodeNotReady", "Node is not ready", look->wall_ms))
+		if (copy &&
+		    lp_object_set_condition(
+		        look->arena, copy, "Ready", "False", "NodeNotReady", "Node is not ready", look->wall_ms))
 			lp_writes_status(writes, pods[i]->kind, copy);
 	}
 }
@@ -88,7 +92,12 @@ look_at_silence(const struct lp_look *look, struct lp_writes *writes, struct lp_
 
 /* Keys that are ours to put and take. */
 static const char *const keys[] = {
-	NOT_READY, UNREACHABLE, PREFIX "unschedulable", PREFIX "memory-pressure", PREFIX "disk-pressure", PREFIX "pid-pressure",
+	NOT_READY,
+	UNREACHABLE,
+	PREFIX "unschedulable",
+	PREFIX "memory-pressure",
+	PREFIX "disk-pressure",
+	PREFIX "pid-pressure",
 	PREFIX "network-unavailable",
 };
 
@@ -213,7 +222,8 @@ keep_taints(const struct lp_look *look, struct lp_writes *writes, struct lp_cach
 static bool
 is_about_link(const struct lp_json *taint)
 {
-	return lp_text_same(lp_json_str(taint, "key"), NOT_READY) || lp_text_same(lp_json_str(taint, "key"), UNREACHABLE);
+	return lp_text_same(lp_json_str(taint, "key"), NOT_READY) ||
+	    lp_text_same(lp_json_str(taint, "key"), UNREACHABLE);
 }
 
 static void
@@ -246,7 +256,8 @@ evict(const struct lp_look *look, struct lp_writes *writes, struct lp_cached *no
 		if (!lp_text_same(lp_json_str(taint, "effect"), "NoExecute") || (is_about_link(taint) && !any_ready))
 			continue;
 		for (size_t i = 0; i < count; i++)
-			if (!pods[i]->deleting && (!is_about_link(taint) || lp_object_controller(lp_cached_json(pods[i]))))
+			if (!pods[i]->deleting &&
+			    (!is_about_link(taint) || lp_object_controller(lp_cached_json(pods[i]))))
 				look_at_pod(look, writes, taint, pods[i]);
 	}
 }
@@ -259,7 +270,8 @@ lp_nodes_control(const struct lp_look *look, struct lp_writes *writes)
 	bool any_ready = false;
 
 	for (size_t i = 0; i < count; i++)
-		any_ready |= !look_at_silence(look, writes, nodes[i]) && lp_object_condition_true(lp_cached_json(nodes[i]), "Ready");
+		any_ready |= !look_at_silence(look, writes, nodes[i]) &&
+		    lp_object_condition_true(lp_cached_json(nodes[i]), "Ready");
 	for (size_t i = 0; i < count; i++) {
 		keep_taints(look, writes, nodes[i]);
 		evict(look, writes, nodes[i], any_ready);

@@ -36,7 +36,8 @@ wanted_subsets(const struct lp_look *look)
 	struct lp_json *subsets = lp_json_new(arena, LP_JSON_ARRAY);
 	struct lp_json *subset = lp_json_append(arena, subsets, lp_json_new(arena, LP_JSON_OBJECT)), *address, *port;
 
-	address = lp_json_append(arena, lp_json_set_array(arena, subset, "addresses"), lp_json_new(arena, LP_JSON_OBJECT));
+	address =
+	    lp_json_append(arena, lp_json_set_array(arena, subset, "addresses"), lp_json_new(arena, LP_JSON_OBJECT));
 	lp_json_set_str(arena, address, "ip", look->settings->api_address);
 	port = lp_json_append(arena, lp_json_set_array(arena, subset, "ports"), lp_json_new(arena, LP_JSON_OBJECT));
 	lp_json_set_str(arena, port, "name", "https");

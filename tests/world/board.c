@@ -143,7 +143,8 @@ sweep(struct lp_board *board)
 			pod = pod_new(board, object);
 		pod->named = true;
 		pod->wanted = !lp_object_deleting(object->json);
-		pod->grace_s = lp_json_int(object->json, pod->wanted ? "spec.terminationGracePeriodSeconds" : "metadata.deletionGracePeriodSeconds", 30);
+		pod->grace_s = lp_json_int(object->json,
+		    pod->wanted ? "spec.terminationGracePeriodSeconds" : "metadata.deletionGracePeriodSeconds", 30);
 	}
 }
 
@@ -215,11 +216,15 @@ container_end(struct lp_board_pod *pod, size_t index, int code, int64_t now_ms, 
 	struct lp_board_container *container = &pod->containers[index];
 	struct lp_control_status *status = &container->status;
 
-	status->end = (struct lp_control_end){ .set = true, .attempt = status->attempt, .code = code, .started_ms = status->started_ms,
+	status->end = (struct lp_control_end){ .set = true,
+		.attempt = status->attempt,
+		.code = code,
+		.started_ms = status->started_ms,
 		.ended_ms = wall_ms };
 	status->run = LP_CONTROL_RUN_ENDED;
 	container->ends_ms = 0;
-	container->last_delay_ms = lp_restart_delay_ms(&limits, container->last_delay_ms, now_ms - container->started_ms);
+	container->last_delay_ms =
+	    lp_restart_delay_ms(&limits, container->last_delay_ms, now_ms - container->started_ms);
 	pod->plans[index].state = LP_PLAN_EXITED;
 	pod->plans[index].exit_code = code;
 	pod->plans[index].again_ms = now_ms + container->last_delay_ms;
@@ -236,7 +241,8 @@ keeper_step(struct lp_board *board, struct lp_board_pod *pod, int64_t now_ms, in
 	if (pod->keeper != LP_PODPLAN_RUNNING && !(pod->keeper == LP_PODPLAN_READY && pod->plan.stopping))
 		return;
 	for (size_t i = 0; i < pod->count; i++)
-		if (pod->plans[i].state == LP_PLAN_RUNNING && pod->containers[i].ends_ms && now_ms >= pod->containers[i].ends_ms) {
+		if (pod->plans[i].state == LP_PLAN_RUNNING && pod->containers[i].ends_ms &&
+		    now_ms >= pod->containers[i].ends_ms) {
 			board->version++;
 			container_end(pod, i, pod->plans[i].asked ? 143 : 0, now_ms, wall_ms);
 		}
@@ -270,8 +276,11 @@ keeper_step(struct lp_board *board, struct lp_board_pod *pod, int64_t now_ms, in
 static enum lp_podplan_step
 agent_step(struct lp_board_pod *pod, int64_t now_ms, int64_t wall_ms)
 {
-	struct lp_podplan_facts facts = { .wanted = pod->wanted, .finished = pod->finished, .stop_asked = pod->stop_asked,
-		.forgetting = pod->forgetting, .keeper = pod->keeper };
+	struct lp_podplan_facts facts = { .wanted = pod->wanted,
+		.finished = pod->finished,
+		.stop_asked = pod->stop_asked,
+		.forgetting = pod->forgetting,
+		.keeper = pod->keeper };
 	int64_t due_ms;
 	enum lp_podplan_step step = lp_podplan_next(&facts, now_ms, &due_ms);
 
@@ -395,15 +404,23 @@ static struct lp_json *
 status_of(struct lp_arena *arena, const struct lp_board_pod *pod)
 {
 	struct lp_report_container containers[LP_BOARD_CONTAINERS];
-	struct lp_report_pod facts = { .pod = pod->json, .host_ip = "192.0.2.1", .pod_ip = pod->go_ms ? pod->ip : NULL,
-		.qos = lp_json_str(pod->json, "status.qosClass"), .started_ms = pod->go_ms,
-		.done = pod->keeper == LP_PODPLAN_DONE || pod->finished, .stopping = pod->stop_asked,
-		.inits = containers, .containers = containers + pod->inits,
-		.init_count = pod->inits, .container_count = pod->count - pod->inits,
-		.never = pod->plan.policy == LP_RESTART_NEVER, .on_failure = pod->plan.policy == LP_RESTART_ON_FAILURE };
+	struct lp_report_pod facts = { .pod = pod->json,
+		.host_ip = "192.0.2.1",
+		.pod_ip = pod->go_ms ? pod->ip : NULL,
+		.qos = lp_json_str(pod->json, "status.qosClass"),
+		.started_ms = pod->go_ms,
+		.done = pod->keeper == LP_PODPLAN_DONE || pod->finished,
+		.stopping = pod->stop_asked,
+		.inits = containers,
+		.containers = containers + pod->inits,
+		.init_count = pod->inits,
+		.container_count = pod->count - pod->inits,
+		.never = pod->plan.policy == LP_RESTART_NEVER,
+		.on_failure = pod->plan.policy == LP_RESTART_ON_FAILURE };
 
 	for (size_t i = 0; i < pod->count; i++)
-		containers[i] = (struct lp_report_container){ .name = pod->containers[i].name, .image = pod->containers[i].image,
+		containers[i] = (struct lp_report_container){ .name = pod->containers[i].name,
+			.image = pod->containers[i].image,
 			.status = &pod->containers[i].status };
 	return lp_report_status(arena, &facts);
 }
@@ -411,7 +428,8 @@ status_of(struct lp_arena *arena, const struct lp_board_pod *pod)
 static struct lp_json *
 node_of(struct lp_arena *arena, const struct lp_board *board)
 {
-	struct lp_json *node = lp_json_new(arena, LP_JSON_OBJECT), *status = lp_json_set_object(arena, node, "status"), *row;
+	struct lp_json *node = lp_json_new(arena, LP_JSON_OBJECT), *status = lp_json_set_object(arena, node, "status"),
+	               *row;
 	static const char *const kinds[] = { "capacity", "allocatable" };
 
 	for (size_t i = 0; i < 2; i++) {

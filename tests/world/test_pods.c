@@ -33,14 +33,20 @@ TEST(a_service_finds_the_pod_that_runs)
 	struct lp_world *world = lp_world_new(2, 1);
 	const struct lp_json *address;
 
-	lp_world_apply(world, "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n---\n" POD("web", ""));
+	lp_world_apply(world,
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: "
+	    "80}]}\n---\n" POD("web", ""));
 	lp_world_pass(world, 2 * SECOND);
-	address = lp_json_index(lp_json_get(lp_json_index(lp_json_get(lp_world_get(world, "ep", "web"), "subsets"), 0), "addresses"), 0);
+	address = lp_json_index(
+	    lp_json_get(lp_json_index(lp_json_get(lp_world_get(world, "ep", "web"), "subsets"), 0), "addresses"), 0);
 	CHECK_STR(lp_json_str(address, "ip"), lp_world_text(world, "pod", "web", "status.podIP"));
 	lp_world_exit(world, "web", 1);		/* restarted at once */
 	lp_world_pass(world, 2 * SECOND);
 	CHECK_INT(lp_world_starts(world, "web"), 2);
-	CHECK_INT(lp_json_int(lp_json_index(lp_json_path(lp_world_get(world, "pod", "web"), "status.containerStatuses"), 0), "restartCount", 0), 1);
+	CHECK_INT(
+	    lp_json_int(lp_json_index(lp_json_path(lp_world_get(world, "pod", "web"), "status.containerStatuses"), 0),
+	        "restartCount", 0),
+	    1);
 	lp_world_free(world);
 }
 
@@ -48,7 +54,9 @@ TEST(the_tutorial_pod_waits_for_its_taint_to_go)
 {
 	struct lp_world *world = lp_world_new(3, 1);
 
-	lp_world_apply(world, "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nspec: {taints: [{key: node-role.kubernetes.io/master, effect: NoSchedule}]}\n");
+	lp_world_apply(world,
+	    "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nspec: {taints: [{key: node-role.kubernetes.io/master, "
+	    "effect: NoSchedule}]}\n");
 	lp_world_apply(world, POD("web", ""));
 	lp_world_pass(world, 10 * SECOND);
 	CHECK_STR(lp_world_text(world, "pod", "web", "status.phase"), "Pending");
@@ -176,7 +184,8 @@ bad_week(uint64_t seed)
 	struct lp_world *world = lp_world_new(seed, 3);
 	bool manager = true, power[3] = { true, true, true };
 
-	lp_world_apply(world, POD("a", ", nodeName: n1") "---\n" POD("b", ", nodeName: n2") "---\n" POD("c", ", nodeName: n3"));
+	lp_world_apply(
+	    world, POD("a", ", nodeName: n1") "---\n" POD("b", ", nodeName: n2") "---\n" POD("c", ", nodeName: n3"));
 	lp_world_pass(world, MINUTE);
 	lp_world_wires(world, 50);
 	for (int hour = 0; hour < 24 * 7; hour++) {
