@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -308,6 +309,62 @@ TEST(an_instance_leaves_nothing_and_does_not_touch_another)
 	CHECK_OK(lp_sysctl_get("ipv4/conf/all/route_localnet", &value, &err), &err);
 	CHECK_INT(value, 0);
 	lp_netbridge_close(other);
+	lp_lan_stop(&node);
+}
+
+TEST(an_attach_that_fails_leaves_no_link_no_address_and_no_rule)
+{
+	struct lp_netbridge_link *links;
+	struct lp_lan node;
+	struct lp_err err;
+	uint32_t addr = 7;
+	size_t count;
+
+	lp_lan_start(&node);
+	int ns[] = { open("/dev/null", O_RDONLY | O_CLOEXEC), node.lan, -1, 9999 };	/* the other machine has an eth0 already */
+
+	for (size_t i = 0; i < lp_count(ns); i++) {
+		CHECK(lp_netbridge_attach(node.net, "a", ns[i], lp_clock_boot_ms(), &addr, &err) < 0);
+		CHECK_HAS(err.text, "attach a: ");
+		CHECK_INT(addr, 7);
+		CHECK_INT(lp_netbridge_address(node.net, "a"), 0);
+		CHECK_OK(lp_netbridge_links("limpet0", &links, &count, &err), &err);
+		CHECK_INT(count, 0);
+		free(links);
+	}
+	CHECK_ERR(lp_netbridge_attach(node.net, "", node.lan, 0, &addr, &err), -EINVAL);
+	close(ns[0]);
+	(void)lp_lan_pod(&node, "a", &addr);
+	CHECK_INT(addr, 0x0a2a0006);		/* the four before it rest */
+	lp_lan_stop(&node);
+}
+
+TEST(a_refused_change_names_the_message_and_changes_nothing)
+{
+	struct lp_lan node;
+	struct lp_nft nft;
+	struct lp_err err;
+	bool there;
+
+	lp_lan_start(&node);
+	CHECK_OK(lp_nft_open(&nft, &err), &err);
+	lp_nft_begin(&nft, "other");
+	lp_nft_add_table(&nft);
+	lp_nft_add_chain(&nft, "one");
+	lp_nft_rule(&nft, "two", "the house");
+	lp_nft_masquerade(&nft);
+	lp_nft_rule_end(&nft);
+	lp_nft_add_chain(&nft, "three");
+	CHECK_ERR(lp_nft_commit(&nft, &err), -ENOENT);
+	CHECK_HAS(err.text, "add rule to two for the house");
+	CHECK_OK(lp_nft_has_table(&nft, "other", &there, &err), &err);
+	CHECK(!there);
+	lp_nft_begin(&nft, "other");
+	lp_nft_add_table(&nft);
+	CHECK_OK(lp_nft_commit(&nft, &err), &err);	/* the socket is as good as before */
+	CHECK_OK(lp_nft_has_table(&nft, "other", &there, &err), &err);
+	CHECK(there);
+	lp_nft_close(&nft);
 	lp_lan_stop(&node);
 }
 
