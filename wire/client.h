@@ -82,7 +82,7 @@ struct lp_client *lp_client_call_client(const struct lp_client_call *call);
 int lp_client_write(struct lp_client_call *call, const void *data, size_t len);	/* -EMSGSIZE above 4 MiB, -EPIPE */
 void lp_client_end(struct lp_client_call *call);		/* no more body */
 size_t lp_client_queued(const struct lp_client_call *call);
-void lp_client_pause(struct lp_client_call *call, bool pause);	/* stop taking the answer, and go on */
+void lp_client_pause(struct lp_client_call *call, bool pause);	/* stop taking the answer (up to 64 KiB may still come), and go on */
 void lp_client_cancel(struct lp_client_call *call);		/* done(-ECANCELED) from inside */
 
 /* HTTP/2 PING; pong() says it came back. -ENOTSUP on HTTP/1.1. */

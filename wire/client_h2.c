@@ -10,6 +10,7 @@
 #include "base/auto.h"
 
 #define HEADERS_MAX 32
+#define WINDOW      (1 << 20)		/* of the connection; a stream's is 64 KiB: what may still come to a paused call */
 
 /* ---- requests */
 
@@ -216,6 +217,8 @@ h2_open(struct lp_client *client)
 	nghttp2_option_del(option);
 	if (rc == 0)
 		rc = nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, settings, lp_count(settings));
+	if (rc == 0)
+		rc = nghttp2_session_set_local_window_size(client->session, NGHTTP2_FLAG_NONE, 0, WINDOW);
 	return rc ? -ENOMEM : 0;
 }
 

@@ -93,7 +93,7 @@ void lp_http_abort(struct lp_http_call *call);
 /* Bytes of the answer that have not left. */
 size_t lp_http_queued(const struct lp_http_call *call);
 void lp_http_set_out_max(struct lp_http_call *call, size_t max);
-/* STREAM: stop and go on taking the request body. */
+/* STREAM: stop taking the request body (up to 64 KiB may still come), and go on. */
 void lp_http_pause(struct lp_http_call *call, bool pause);
 /* This caller has proven who it is (a bearer token): its connection leaves the limits for strangers. */
 void lp_http_trust(struct lp_http_call *call);

@@ -21,6 +21,7 @@
 
 #define PUMP_MAX    (128u << 10)	/* frames in the channel's queue; the rest waits in the calls */
 #define HEADERS_MAX 32
+#define WINDOW      (1 << 20)		/* of the connection; a stream's is 64 KiB: what may still come to a paused call */
 
 struct h2_part {
 	struct lp_http_part part;	/* first */
@@ -482,6 +483,8 @@ session_new(struct lp_http2 *h2)
 	nghttp2_option_del(option);
 	if (rc == 0)
 		rc = nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, lp_count(settings));
+	if (rc == 0)
+		rc = nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, WINDOW);
 	return rc ? -ENOMEM : 0;
 }
 

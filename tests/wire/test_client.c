@@ -89,6 +89,10 @@ serve(void *arg, struct lp_http_call *call, int64_t now_ms)
 	} else if (strcmp(call->path, "/endless") == 0) {
 		lp_http_start(call, 200, "application/json");
 		lp_http_write(call, "{}\n", 3);
+	} else if (strcmp(call->path, "/big") == 0) {
+		static char big[2 << 20];
+
+		lp_http_reply(call, 200, "application/octet-stream", big, sizeof(big));
 	} else if (strcmp(call->path, "/silent") == 0) {
 		return;
 	} else if (strcmp(call->path, "/abort") == 0) {
@@ -131,7 +135,7 @@ struct answer {
 	struct lp_buf body;
 	struct lp_err err;
 	struct lp_client *free_in_data, *free_in_done;
-	bool cancel_in_data;
+	bool cancel_in_data, pause_in_data;
 };
 
 static void
@@ -157,6 +161,8 @@ got_data(struct lp_client_call *call, const void *data, size_t len, int64_t now_
 		lp_client_free(answer->free_in_data);
 	else if (answer->cancel_in_data)
 		lp_client_cancel(call);
+	else if (answer->pause_in_data)
+		lp_client_pause(call, true);
 }
 
 static void
@@ -451,6 +457,42 @@ TEST(a_client_may_be_freed_or_a_call_cancelled_inside_its_callbacks)
 		lp_client_free(client);
 	}
 	UNTIL(server_gone == 6 && lp_server_connections(server) == 0);
+	stop();
+}
+
+TEST(a_paused_answer_waits_at_the_server_and_others_pass_it)
+{
+	struct answer a, b;
+
+	start(NULL);
+	struct lp_client *h2 = dial("127.0.0.1", NULL, true), *h1 = dial("127.0.0.1", NULL, false);
+	struct lp_client_call *call = ask(h2, &a, (struct lp_client_request){ .method = "GET", .path = "/big" });
+	a.pause_in_data = true;
+	ask(h2, &b, (struct lp_client_request){ .method = "GET", .path = "/other" });
+	UNTIL(a.body.len && b.dones);
+	for (int64_t deadline = 0; lp_test_wait(&deadline, 50);)
+		CHECK_OK(lp_loop_turn(loop, 1, NULL), NULL);
+	CHECK(a.body.len <= 65536 + 16384);
+	a.pause_in_data = false;
+	lp_client_pause(call, false);
+	UNTIL(a.dones);
+	CHECK_INT(a.body.len, 2 << 20);
+	lp_buf_fini(&a.body);
+	lp_buf_fini(&b.body);
+
+	call = ask(h1, &a, (struct lp_client_request){ .method = "GET", .path = "/big" });
+	a.pause_in_data = true;
+	UNTIL(a.body.len);
+	for (int64_t deadline = 0; lp_test_wait(&deadline, 50);)
+		CHECK_OK(lp_loop_turn(loop, 1, NULL), NULL);
+	CHECK(a.body.len <= 65536);
+	a.pause_in_data = false;
+	lp_client_pause(call, false);
+	UNTIL(a.dones);
+	CHECK_INT(a.body.len, 2 << 20);
+	lp_buf_fini(&a.body);
+	lp_client_free(h1);
+	lp_client_free(h2);
 	stop();
 }
 
