@@ -302,6 +302,20 @@ port_of(struct lp_change *change, struct lp_json *port, size_t index, const stru
 		lp_faults_add(faults, LP_FAULT_INVALID, path, lp_json_get(port, "nodePort"), "provided port is already allocated");
 }
 
+/* What only services seen from outside have goes with the type, unless the wish itself names it: that is a fault. */
+static void
+forget_outside(struct lp_json *spec, const struct lp_json *old)
+{
+	static const char *const fields[] = { "externalTrafficPolicy", "allocateLoadBalancerNodePorts", "healthCheckNodePort" };
+
+	for (size_t i = 0; i < lp_count(fields); i++) {
+		const struct lp_json *before = lp_json_get(lp_json_get(old, "spec"), fields[i]), *now = lp_json_get(spec, fields[i]);
+
+		if (before && now && lp_json_equal(before, now))
+			(void)lp_json_remove(spec, fields[i]);
+	}
+}
+
 int
 lp_allocate_service(struct lp_change *change, struct lp_json *service, const struct lp_json *old, struct lp_faults *faults)
 {
@@ -318,6 +332,8 @@ lp_allocate_service(struct lp_change *change, struct lp_json *service, const str
 		(void)lp_json_remove(spec, "clusterIP");	/* usually not there */
 		(void)lp_json_remove(spec, "clusterIPs");
 	}
+	if (!outside && old)
+		forget_outside(spec, old);
 	lp_json_each (port, lp_json_get(spec, "ports")) {
 		if (outside)
 			port_of(change, port, index++, old, uid, faults);
