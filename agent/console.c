@@ -311,8 +311,9 @@ take_payload(struct lp_session *session, const char *data, size_t len)
 {
 	switch (session->head[0]) {
 	case LP_SESSION_STDIN:
-		if (!session->sink_end)
-			(void)lp_buf_add(&session->sink_wait, data, len);	/* the stream is paused long before it is full */
+		/* The stream is paused long before it is full: a loss would be our mistake, and must not look like success. */
+		if (!session->sink_end && !session->finished && lp_buf_add(&session->sink_wait, data, len) < 0)
+			lp_session_finish(session, 500, "InternalError", "the program reads too slowly");
 		return;
 	case LP_SESSION_RESIZE:
 		(void)lp_buf_add(&session->resize, data, len);		/* longer ones are refused as a whole */
