@@ -181,12 +181,26 @@ $(BUILD)/lib/.stamp: $(BUILD)/.flags
 	@touch $@
 
 # The manager's routes refer weakly to handlers that its unit tests go without; the program has them all.
-$(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $(BARE) $(if $(BARE),$$(call objects,$$(wildcard tools/static/*.c))) $(ARCHIVES)
+OTHERS := $(BUILD)/tools.a -Wl,--whole-archive $(BUILD)/manager.a -Wl,--no-whole-archive \
+	$(foreach f,agent netbridge images specs wire,$(BUILD)/$(f).a)
+ifdef BARE
+# What a keeper needs stands behind tables_end.o, everything else in front of it (tools/static/tables.h).
+FIXED := $(BUILD)/tools/static
+KEEPER := $(FIXED)/tables.o $(FIXED)/libc_stub.o $(BUILD)/keeper.a $(BUILD)/runtime.a $(BUILD)/base.a $(LDLIBS)
+$(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $(BARE) $$(call objects,$$(wildcard tools/static/*.c)) $(ARCHIVES) \
+		tools/static/check-tables
 	$(call say,LD,$@)
-	$Q$(CC) $(LP_LDFLAGS) $(LP_PRODUCT) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/tools.a \
-		-Wl,--whole-archive $(BUILD)/manager.a -Wl,--no-whole-archive $(BUILD)/agent.a \
-		$(BUILD)/keeper.a $(BUILD)/netbridge.a $(BUILD)/runtime.a $(BUILD)/images.a $(BUILD)/specs.a $(BUILD)/wire.a \
+	$Q$(CC) $(LP_LDFLAGS) $(LP_PRODUCT) $(LDFLAGS) -Wl,-Map=$(BUILD)/lib/limpet.map -o $@ $(FIXED)/tables_begin.o $< $(OTHERS) \
+		$(filter-out -lseccomp -lcap,$(LIBS)) $(FIXED)/tables_end.o $(KEEPER)
+	$Q$(CC) $(LP_LDFLAGS) $(LP_PRODUCT) $(LDFLAGS) -Wl,-Map=$(BUILD)/lib/keeper.map -o $(BUILD)/lib/keeper \
+		-Wl,--undefined=lp_keeper_main -Wl,--defsym=main=lp_keeper_main $(KEEPER)
+	$Qtools/static/check-tables $(BUILD)/lib/limpet.map $(BUILD)/lib/keeper.map
+else
+$(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $< $(OTHERS) $(BUILD)/agent.a $(BUILD)/keeper.a $(BUILD)/netbridge.a $(BUILD)/runtime.a \
 		$(BUILD)/base.a $(LDLIBS)
+endif
 
 $(BUILD)/limpet: $(BUILD)/limpet.debug
 	$(call say,STRIP,$@)

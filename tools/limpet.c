@@ -11,8 +11,17 @@
 #include "agent/holder.h"
 #include "keeper/keeper.h"
 #include "manager/manager.h"
+#include "tools/static/tables.h"
 #include "tools/up.h"
 #include "tools/verbs.h"
+
+static int
+keeper_main(int argc, char **argv)
+{
+	if (lp_tables_forget)
+		lp_tables_forget();
+	return lp_keeper_main(argc, argv);
+}
 
 static const struct lp_verb roles[] = {
 	{ "up", "run manager and agent on this machine: a whole cluster on one board", lp_up_main },
@@ -20,7 +29,7 @@ static const struct lp_verb roles[] = {
 	{ "join", "enrol this device with a manager", lp_enroll_main },
 	{ "agent", "run the node agent, with or without a manager", lp_agent_main },
 	{ "down", "take an instance down whose agent does not run", lp_agent_down_main },
-	{ "keeper", NULL, lp_keeper_main },	/* internal: started by an agent */
+	{ "keeper", NULL, keeper_main },	/* internal: started by an agent */
 	{ "holder", NULL, lp_holder_main },	/* internal: started by an agent */
 	{ NULL, NULL, NULL },
 };
