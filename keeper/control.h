@@ -82,7 +82,7 @@ struct lp_control_pod {
 	const struct lp_sysctl *sysctls;
 	size_t sysctl_count;
 	enum lp_control_policy policy;
-	int64_t grace_ms;		/* when lp_control_stop names none, and for sidecars of a finished pod */
+	int64_t grace_ms;		/* when lp_control_stop names none, and for sidecars of a finished pod; 0 kills at once, -1: 30 s */
 	int64_t backoff_ms, backoff_max_ms;	/* 0: 10 s, 5 min */
 	const char *cgroup;		/* below the root given to lp_control_spawn: "limpet/burstable/pod<uid>" */
 	struct lp_cgroup_limits limits;	/* of the pod's cgroup */

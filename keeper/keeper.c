@@ -143,7 +143,7 @@ carry_out(struct lp_keeper *keeper, enum lp_plan_step step, struct lp_ward *ward
 		return true;
 	case LP_STEP_ASK:
 		if (!keeper->facts.kill_ms)
-			keeper->facts.kill_ms = now_ms + (keeper->pod.grace_ms > 0 ? keeper->pod.grace_ms : GRACE_MS);
+			keeper->facts.kill_ms = now_ms + (keeper->pod.grace_ms >= 0 ? keeper->pod.grace_ms : GRACE_MS);
 		lp_ward_ask(ward);
 		return true;
 	case LP_STEP_KILL:
@@ -244,7 +244,7 @@ lp_keeper_stop(struct lp_keeper *keeper, int64_t grace_ms)
 	int64_t now_ms = lp_loop_now(keeper->loop), kill_ms;
 
 	if (grace_ms < 0)
-		grace_ms = keeper->pod.grace_ms > 0 ? keeper->pod.grace_ms : GRACE_MS;
+		grace_ms = keeper->pod.grace_ms >= 0 ? keeper->pod.grace_ms : GRACE_MS;
 	kill_ms = now_ms + grace_ms;
 	if (!keeper->facts.stopping || kill_ms < keeper->facts.kill_ms)
 		keeper->facts.kill_ms = kill_ms;
