@@ -28,6 +28,7 @@ static const struct lp_controller controllers[] = {
 	{ "services",   lp_services_control },
 	{ "endpoints",  lp_endpoints_control },
 	{ "podgc",      lp_podgc_control },
+	{ "owners",     lp_owners_control },
 	{ "events",     lp_events_control },
 };
 

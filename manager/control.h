@@ -104,6 +104,7 @@ void lp_nodes_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_namespaces_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_podgc_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_services_control(const struct lp_look *look, struct lp_writes *writes);
+void lp_owners_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_events_control(const struct lp_look *look, struct lp_writes *writes);		/* forgets old events */
 
 /* ---- glue */

@@ -8,6 +8,10 @@
 
 #include "manager/change.h"
 
+/* Finalizers of a deletion that waits for its dependents, or leaves them behind (control/owners.c). */
+#define LP_DECIDE_FOREGROUND "foregroundDeletion"
+#define LP_DECIDE_ORPHAN "orphan"
+
 enum lp_decide {
 	LP_DECIDE_REFUSE,	/* change->status says why */
 	LP_DECIDE_KEEP,		/* nothing changes: change->base is the result */

@@ -68,6 +68,30 @@ grace_of(const struct lp_change *change, const struct lp_json *pod)
 	return grace_s < 0 ? 1 : grace_s;
 }
 
+/* What others that it owns ask for. NULL: nothing, they go when it has gone. */
+static const char *
+finalizer_of(const struct lp_change *change)
+{
+	size_t dependents;
+
+	(void)lp_cache_indexed(change->manager->cache, LP_CACHE_BY_OWNER, change->base->uid, &dependents);
+	if (!change->propagation || dependents == 0 || change->base->deleting)
+		return NULL;
+	if (strcmp(change->propagation, "Foreground") == 0)
+		return LP_DECIDE_FOREGROUND;
+	return strcmp(change->propagation, "Orphan") == 0 ? LP_DECIDE_ORPHAN : NULL;
+}
+
+static void
+add_finalizer(struct lp_change *change, struct lp_json *object, const char *name)
+{
+	struct lp_json *metadata = lp_json_need_object(&change->arena, object, "metadata");
+
+	if (!lp_object_has_finalizer(object, name))
+		lp_json_append(&change->arena, lp_json_need_array(&change->arena, metadata, "finalizers"),
+		    lp_json_new_str(&change->arena, name));
+}
+
 static void
 mark(struct lp_change *change, struct lp_json *object, int64_t grace_s, int64_t wall_ms)
 {
@@ -87,6 +111,7 @@ enum lp_decide
 lp_retire(struct lp_change *change, int64_t wall_ms, struct lp_json **out)
 {
 	struct lp_json *object;
+	const char *finalizer;
 	int64_t grace_s;
 	bool stays;
 
@@ -101,6 +126,9 @@ lp_retire(struct lp_change *change, int64_t wall_ms, struct lp_json **out)
 		(void)lp_change_refuse(change, NULL);
 		return LP_DECIDE_REFUSE;
 	}
+	finalizer = finalizer_of(change);
+	if (finalizer)
+		add_finalizer(change, object, finalizer);
 	grace_s = is_kind(change->kind, "Pod") ? grace_of(change, object) : 0;
 	stays = lp_object_has_finalizers(object) || grace_s > 0 ||
 	    (is_kind(change->kind, "Namespace") && lp_json_count(lp_json_path(object, "spec.finalizers")) > 0);
