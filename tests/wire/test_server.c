@@ -362,7 +362,7 @@ curl_all(const char *flags, const char *scheme, bool http2)
 	CHECK_STR(output, "10485760\n");
 	CHECK_INT(run("curl -sS %s -I '%s://localhost:%u/head'", flags, scheme, site.port), 0);
 	CHECK_HAS(output, "content-length: ");
-	CHECK_INT(run("curl -sS %s --limit-rate 4M -o /dev/null '%s://localhost:%u/big'", flags, scheme, site.port), 0);
+	CHECK_INT(run("curl -sS %s --limit-rate 20M -o /dev/null '%s://localhost:%u/big'", flags, scheme, site.port), 0);
 	CHECK_INT(run("curl -sS %s -m 1 '%s://localhost:%u/never'", flags, scheme, site.port), 28);
 	for (int i = 0; i < 100 && site.gone < site.handled; i++)
 		CHECK_OK(lp_loop_turn(site.loop, 10, NULL), NULL);
@@ -440,5 +440,45 @@ TEST(an_expired_certificate_may_renew_and_nothing_else)
 	site_stop();
 	free(old);
 	lp_tls_config_free(tls);
+	certs_free(&certs);
+}
+
+TEST(openssl_resumes_and_is_still_the_same_device)
+{
+	static const char *const versions[] = { "-tls1_2", "-tls1_3" };
+	struct lp_tls_tickets *tickets = NULL;
+	struct certs certs;
+	struct lp_err err = { 0 };
+
+	if (access("/usr/bin/openssl", X_OK) < 0)
+		SKIP("openssl is not installed");
+	certs_make(&certs);
+	CHECK_OK(lp_tls_tickets_new(&tickets, &err), &err);
+	struct lp_tls_config *tls = certs_server(&certs, tickets, NULL);
+	lp_test_file("ca.pem", certs.ca, SIZE_MAX);
+	lp_test_file("node.pem", certs.node, SIZE_MAX);
+	lp_test_file("node.key", certs.node_secret, SIZE_MAX);
+	site_start(tls, NULL);
+	for (size_t i = 0; i < 2; i++) {
+		CHECK_INT(run("cd %s && (printf 'GET /who HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n') | openssl s_client -ign_eof %s"
+		    " -connect 127.0.0.1:%u -CAfile ca.pem -cert node.pem -key node.key -sess_out session 2>&1", lp_test_dir(), versions[i], site.port), 0);
+		CHECK_HAS(output, "peer=system:node:n1");
+		CHECK_HAS(output, "New, TLSv1");
+		/* Without the key: only the ticket can say who it is. */
+		CHECK_INT(run("cd %s && (printf 'GET /who HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n') | openssl s_client -ign_eof %s"
+		    " -connect 127.0.0.1:%u -CAfile ca.pem -sess_in session 2>&1", lp_test_dir(), versions[i], site.port), 0);
+		CHECK_HAS(output, "Reused, TLSv1");
+		CHECK_HAS(output, "peer=system:node:n1");
+		/* A ticket that the server cannot open any more, and no certificate: nobody. */
+		lp_tls_tickets_rotate(tickets, INT64_C(4000000000000) + (int64_t)i * 1000000000);
+		lp_tls_tickets_rotate(tickets, INT64_C(5000000000000) + (int64_t)i * 1000000000);
+		CHECK_INT(run("cd %s && (printf 'GET /who HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n') | openssl s_client -ign_eof %s"
+		    " -connect 127.0.0.1:%u -CAfile ca.pem -sess_in session 2>&1", lp_test_dir(), versions[i], site.port), 0);
+		CHECK_HAS(output, "New, TLSv1");
+		CHECK_HAS(output, "peer=- ");
+	}
+	site_stop();
+	lp_tls_config_free(tls);
+	lp_tls_tickets_free(tickets);
 	certs_free(&certs);
 }
