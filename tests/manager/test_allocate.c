@@ -56,3 +56,19 @@ TEST(a_node_port_is_given_once)
 	CHECK_HAS(answer.text, "The range of valid ports is 30000-32767");
 	api_stop(&api);
 }
+
+TEST(addresses_of_another_family_are_refused_by_name)
+{
+	struct answer answer;
+
+	api_start(&api);
+	answer = api_post(&api, SERVICES, "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"ipFamilyPolicy\":\"PreferDualStack\",\"ports\":[{\"port\":80}]}}");
+	CHECK_INT(answer.status, 201);
+	answer = api_post(&api, SERVICES, "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"ipFamilies\":[\"IPv6\"],\"ports\":[{\"port\":80}]}}");
+	CHECK_INT(answer.status, 422);
+	CHECK_HAS(answer.text, "spec.ipFamilies[0]: Invalid value: \\\"IPv6\\\": not configured on this cluster");
+	answer = api_post(&api, SERVICES, "{\"metadata\":{\"name\":\"c\"},\"spec\":{\"ipFamilyPolicy\":\"RequireDualStack\",\"ports\":[{\"port\":80}]}}");
+	CHECK_INT(answer.status, 422);
+	CHECK_HAS(answer.text, "this cluster is not configured for dual-stack services");
+	api_stop(&api);
+}
