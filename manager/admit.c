@@ -26,10 +26,22 @@ is_kind(const struct lp_change *change, const char *kind)
 
 /* ---- the body */
 
+/* Warnings about ignored fields that the stored object has too were given when it was made. */
+static bool
+was_told(const struct lp_drop *before, const struct lp_dropped *row)
+{
+	if (row->kind != LP_DROP_IGNORED)
+		return false;
+	for (const struct lp_dropped *old = before->first; old; old = old->next)
+		if (strcmp(old->text, row->text) == 0)
+			return true;
+	return false;
+}
+
 int
 lp_admit_fields(struct lp_change *change, struct lp_json *object)
 {
-	struct lp_drop drop = { 0 };
+	struct lp_drop drop = { 0 }, before = { 0 };
 	struct lp_err err = { 0 };
 	const char *strict;
 
@@ -43,8 +55,12 @@ lp_admit_fields(struct lp_change *change, struct lp_json *object)
 	if (strict)
 		return bad_request(change, lp_arena_printf(&change->arena, "%s in version \"%s\" cannot be handled as a %s: %s",
 		    change->kind->kind, change->kind->version, change->kind->kind, strict));
+	if (change->base && drop.first &&
+	    lp_drop_object(&change->arena, change->kind, lp_json_copy(&change->arena, lp_cached_json(change->base)), &before, &err) < 0)
+		return lp_change_refuse(change, NULL);
 	for (const struct lp_dropped *row = drop.first; row; row = row->next)
-		lp_change_warn(change, row->text);
+		if (!was_told(&before, row))
+			lp_change_warn(change, row->text);
 	return 0;
 }
 
