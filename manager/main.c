@@ -21,6 +21,7 @@
 #include "base/path.h"
 #include "base/seam.h"
 #include "base/text.h"
+#include "manager/audit.h"
 #include "manager/fleet.h"
 #include "manager/manager.h"
 #include "manager/routes.h"
@@ -45,6 +46,7 @@ struct command {
 	struct options options;
 	struct lp_manager manager;
 	struct lp_settings settings;
+	struct lp_audit *audit;
 	struct lp_loop *loop;
 	char host[256];			/* of --listen; "" for every address */
 	uint16_t port;
@@ -271,6 +273,8 @@ start_server(struct command *command, struct lp_err *err)
 		.expired_path = "/fleet/v1/renew" };
 
 	collect_names(command, names);
+	if (lp_audit_new(manager, manager->data_fd, &command->audit, err) < 0)
+		return err->code;
 	if (lp_sign_new(manager, &sign_opts, &manager->sign, err) < 0 || lp_fleet_new(manager, &manager->links, err) < 0 ||
 	    lp_tunnel_new(manager, &manager->tunnels, err) < 0 || wait_for_namespaces(command, err) < 0)
 		return err->code;
@@ -322,6 +326,7 @@ stop(struct command *command)
 	if (manager->loop)
 		lp_manager_stop(manager);
 	lp_sign_free(manager->sign);
+	lp_audit_free(command->audit);
 	if (manager->data_fd > 0)
 		lp_close(&manager->data_fd);
 	lp_loop_free(command->loop);

@@ -12,6 +12,7 @@
 #include "manager/control.h"
 #include "manager/store.h"
 
+struct lp_audit;	/* audit.h: who changed what */
 struct lp_allocate;	/* allocate.h: addresses and ports */
 struct lp_feeds;	/* feed.h: watch streams */
 struct lp_links;	/* fleet.h: devices */
@@ -26,6 +27,7 @@ struct lp_manager {
 	struct lp_store *store;
 	struct lp_cache *cache;
 	struct lp_allocate *allocate;
+	struct lp_audit *audit;		/* NULL: nobody keeps a record */
 	struct lp_feeds *feeds;
 	struct lp_control *control;
 	struct lp_server *server;	/* NULL in tests that talk to the core directly */

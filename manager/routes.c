@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/seam.h"
 #include "base/text.h"
+#include "manager/audit.h"
 #include "manager/discover.h"
 #include "manager/feed.h"
 #include "manager/fleet.h"
@@ -349,6 +350,7 @@ lp_request_release(struct lp_request *request)
 void
 lp_request_upgraded(struct lp_request *request)
 {
+	lp_audit_write(request, NULL, 101);
 	request->call = NULL;
 	lp_request_release(request);
 }
@@ -376,6 +378,7 @@ call_gone(struct lp_http_call *call, int64_t now_ms)
 {
 	struct lp_request *request = call->user;
 
+	lp_audit_write(request, call->remote, lp_http_status(call));
 	request->call = NULL;
 	if (request->hooks && request->hooks->gone)
 		request->hooks->gone(request, now_ms);
@@ -426,6 +429,7 @@ lp_routes_head(void *arg, struct lp_http_call *call, int64_t now_ms)
 	target = find(&request);
 	if (check_access(&request, &err) < 0) {
 		refuse_access(&request, &err);
+		lp_audit_write(&request, call->remote, lp_http_status(call));
 		target.body = LP_HTTP_ANSWERED;
 	} else if (target.code != 0) {
 		refuse_code(&request, target.code);

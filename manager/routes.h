@@ -43,6 +43,7 @@ struct lp_request {
 	struct lp_user user;
 	struct lp_asked asked;			/* verb, resource, namespace, name, subresource, path */
 	const struct lp_kind *kind;		/* NULL when the path names no resource */
+	const char *made;			/* name of what the request made or changed, for the audit trail; NULL */
 	const char *tail;			/* what stands for * in the row's path, decoded; "" when nothing */
 	int64_t now_ms;				/* when it was handed to the handler */
 
