@@ -40,7 +40,7 @@ struct lp_http1 {
 	size_t head_bytes;
 	int refuse;			/* status for a request that must not reach the handler; 0: none */
 	bool at_head, head_done, complete, upgrading, close_after, refused;
-	bool *freed;			/* set when this is freed below a frame that still uses it; NULL: none */
+	bool busy, dead;		/* a frame below the handler's holds this; it was freed meanwhile */
 };
 
 /* ---- answering */
@@ -332,7 +332,6 @@ static void
 head_read(struct lp_http1 *h1, int64_t now_ms)
 {
 	struct h1_part *part = h1->current;
-	bool *freed = h1->freed;
 	const char *method = llhttp_method_name((llhttp_method_t)h1->parser.method);
 	uint64_t len = h1->parser.content_length;
 
@@ -349,7 +348,7 @@ head_read(struct lp_http1 *h1, int64_t now_ms)
 	lp_buf_fini(&h1->target);
 	lp_buf_init(&h1->target, h1->owner->head_max);
 	part->how = h1->owner->head(h1->conn, &part->part.call, now_ms);
-	if (*freed)
+	if (h1->dead)
 		return;
 	if (part->how == LP_HTTP_COLLECT && len > h1->owner->body_max(h1->conn)) {
 		refuse(h1, 413, "the request is too large");
@@ -359,7 +358,7 @@ head_read(struct lp_http1 *h1, int64_t now_ms)
 	if (part->how == LP_HTTP_STREAM) {
 		part->part.handled = true;
 		h1->owner->handle(h1->conn, &part->part.call, now_ms);
-		if (*freed)
+		if (h1->dead)
 			return;
 	}
 	h1->owner->changed(h1->conn, now_ms);
@@ -369,7 +368,6 @@ static void
 request_read(struct lp_http1 *h1, int64_t now_ms)
 {
 	struct h1_part *part = h1->current;
-	bool *freed = h1->freed;
 
 	if (part->how == LP_HTTP_COLLECT && part->part.phase == LP_HTTP_WAITS) {
 		part->part.handled = true;
@@ -377,7 +375,7 @@ request_read(struct lp_http1 *h1, int64_t now_ms)
 	} else if (part->how == LP_HTTP_STREAM) {
 		(void)lp_http_part_body(&part->part, part->how, "", 0, now_ms);	/* a stream's end cannot fail */
 	}
-	if (*freed)
+	if (h1->dead)
 		return;
 	if (part->part.phase == LP_HTTP_FINISHED || part->part.phase == LP_HTTP_BROKEN)
 		look_later(h1);
@@ -411,22 +409,24 @@ parse(struct lp_http1 *h1, const char **data, size_t *len)
 static void
 feed(struct lp_http1 *h1, const char *data, size_t len, int64_t now_ms)
 {
-	bool freed = false, more = true;
+	bool more = true;
 
-	h1->freed = &freed;
+	h1->busy = true;
 	while (more && !h1->complete) {
 		more = parse(h1, &data, &len);
 		if (more)
 			head_read(h1, now_ms);
-		if (freed)
-			return;
+		if (h1->dead)
+			goto out;
 	}
 	if (h1->complete && len && !h1->refused && lp_buf_add(&h1->rest, data, len) < 0)
 		refuse(h1, 400, "too many requests at once");
 	if (h1->complete && !h1->refused)
 		request_read(h1, now_ms);
-	if (!freed)
-		h1->freed = NULL;
+out:
+	h1->busy = false;
+	if (h1->dead)
+		free(h1);
 }
 
 void
@@ -507,8 +507,7 @@ lp_http1_free(struct lp_http1 *h1, int64_t now_ms)
 {
 	if (!h1)
 		return;
-	if (h1->freed)
-		*h1->freed = true;
+	h1->dead = true;
 	lp_defer_cancel(&h1->later);
 	if (h1->current) {
 		h1->current->part.phase = LP_HTTP_BROKEN;
@@ -521,7 +520,8 @@ lp_http1_free(struct lp_http1 *h1, int64_t now_ms)
 	lp_buf_fini(&h1->value);
 	lp_buf_fini(&h1->target);
 	lp_buf_fini(&h1->rest);
-	free(h1);
+	if (!h1->busy)
+		free(h1);
 }
 
 void

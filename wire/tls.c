@@ -582,7 +582,9 @@ lp_tls_write(struct lp_tls *tls, const void *data, size_t len, struct lp_err *er
 	/* After WANT_WRITE mbedTLS has sealed a record of these bytes already and counts what it is offered: the same again. */
 	if (tls->write_pending)
 		len = tls->write_pending;
-	rc = mbedtls_ssl_write(&tls->ssl, data, len);
+	/* A ticket of which a read saw only the first part is finished by whoever comes next. */
+	while ((rc = mbedtls_ssl_write(&tls->ssl, data, len)) == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+		session_keep(tls);
 	if (rc == MBEDTLS_ERR_SSL_WANT_WRITE) {
 		tls->write_pending = len;
 		return fail(tls, rc, "write", err);
