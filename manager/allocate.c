@@ -302,22 +302,16 @@ port_of(struct lp_change *change, struct lp_json *port, size_t index, const stru
 		lp_faults_add(faults, LP_FAULT_INVALID, path, lp_json_get(port, "nodePort"), "provided port is already allocated");
 }
 
-/* Services have IPv4 addresses here; asking for others is refused, not forgotten. */
+/* Services have IPv4 addresses here; whoever asks for others is told what they get. */
 static void
-check_families(const struct lp_json *spec, struct lp_arena *arena, struct lp_faults *faults)
+check_families(struct lp_change *change, const struct lp_json *spec)
 {
-	const struct lp_json *policy = lp_json_get(spec, "ipFamilyPolicy");
-	size_t index = 0;
+	bool six = lp_text_same(lp_json_str(spec, "ipFamilyPolicy"), "RequireDualStack");
 
-	lp_json_each (family, lp_json_get(spec, "ipFamilies")) {
-		if (lp_text_same(lp_json_text(family), "IPv6"))
-			lp_faults_add(faults, LP_FAULT_INVALID, lp_arena_printf(arena, "spec.ipFamilies[%zu]", index), family,
-			    "not configured on this cluster");
-		index++;
-	}
-	if (lp_text_same(lp_json_text(policy), "RequireDualStack"))
-		lp_faults_add(faults, LP_FAULT_INVALID, "spec.ipFamilyPolicy", policy,
-		    "this cluster is not configured for dual-stack services");
+	lp_json_each (family, lp_json_get(spec, "ipFamilies"))
+		six |= lp_text_same(lp_json_text(family), "IPv6");
+	if (six && !change->ours)
+		lp_change_warn(change, "spec.ipFamilies: IPv6 is not configured on this cluster, the service gets an IPv4 address");
 }
 
 /* What only services seen from outside have goes with the type, unless the wish itself names it: that is a fault. */
@@ -344,7 +338,7 @@ lp_allocate_service(struct lp_change *change, struct lp_json *service, const str
 
 	if (!spec || spec->type != LP_JSON_OBJECT)
 		return 0;		/* the check says what is missing */
-	check_families(spec, &change->arena, faults);
+	check_families(change, spec);
 	if (outside || lp_text_same(type, "ClusterIP"))
 		address_of(change, spec, old, uid, faults);
 	else if (lp_text_same(type, "ExternalName")) {
