@@ -79,7 +79,10 @@ create(struct apply *a, const struct lp_file_object *item, struct lp_json *modif
 {
 	struct lp_json *result = modified;
 	const char *path = lp_resource_path(&a->ctx->arena, item->kind, item->namespace, NULL, NULL, a->query);
-	int rc = a->dry_here ? 0 : lp_context_call(a->ctx, "POST", path, NULL, modified, &result);
+	int rc;
+
+	(void)lp_json_remove(lp_json_get(modified, "metadata"), "resourceVersion");	/* of where the file came from */
+	rc = a->dry_here ? 0 : lp_context_call(a->ctx, "POST", path, NULL, modified, &result);
 
 	if (rc < 0)
 		return lp_context_during(a->ctx, rc, "error when creating \"%s\"", item->source);

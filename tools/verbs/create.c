@@ -60,6 +60,7 @@ post(struct lp_context *ctx, const struct lp_kind *kind, const char *namespace, 
 	struct lp_json *result = object;
 	int rc = 0;
 
+	(void)lp_json_remove(lp_json_get(object, "metadata"), "resourceVersion");	/* of where the file came from */
 	if (o.dry_run && !strcmp(o.dry_run, "server"))
 		query = lp_resource_query(&ctx->arena, query, "dryRun", "All");
 	if (!o.dry_run || strcmp(o.dry_run, "client") != 0)
