@@ -104,7 +104,7 @@ open_network(struct lp_agent *agent, struct lp_err *err)
 	if (rc < 0)
 		return rc;
 	if (lp_netbridge_obstacle(obstacle, NULL) == 0 && *obstacle)
-		lp_log(LP_LOG_WARN, "rules of this host drop what they do not know: pods reach the world, and the LAN pods, only if they are let",
+		lp_log(LP_LOG_WARN, "rules of this host drop what they do not know, maybe also what pods send and get",
 		    "where=\"%s\"", obstacle);
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
 		lp_pod_claim(value);

@@ -63,6 +63,20 @@ replace_table(struct lp_netbridge *net, const struct lp_service_plan *plan, stru
 	return lp_nft_commit(&net->nft, err);
 }
 
+/* The least that leads from the present plan to this one. */
+static int
+change_plan(struct lp_netbridge *net, const struct lp_service_plan *plan, bool whole, struct lp_err *err)
+{
+	int rc;
+
+	if (whole || !net->have_plan || !lp_service_same_shape(&net->plan, plan))
+		return replace_table(net, plan, err);
+	lp_nft_begin(&net->nft, net->table_name);
+	lp_table_retarget(&net->nft, &net->table, &net->plan, plan);
+	rc = lp_nft_commit(&net->nft, err);
+	return rc == -ENOENT ? replace_table(net, plan, err) : rc;
+}
+
 static int
 add_to_table(struct lp_netbridge *net, uint32_t addr, struct lp_err *err)
 {
@@ -528,7 +542,7 @@ lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *i
 {
 	struct lp_arena *memory = &net->plans[!net->current];
 	struct lp_service_plan plan;
-	bool there = true, flows;
+	bool there = true, flows, same;
 	int rc = follow_port_mode(net, err);
 
 	if (rc < 0)
@@ -538,12 +552,13 @@ lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *i
 	rc = lp_service_plan(memory, input, &plan, err);
 	if (rc < 0)
 		return rc;
-	if (net->have_plan && !force && lp_service_same(&net->plan, &plan)) {
+	same = net->have_plan && lp_service_same(&net->plan, &plan);
+	if (same && !force) {
 		rc = lp_nft_has_table(&net->nft, net->table_name, &there, err);
 		if (rc < 0 || there)
 			return rc;
 	}
-	rc = replace_table(net, &plan, err);
+	rc = change_plan(net, &plan, force || same, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "services");
 	flows = !net->have_plan || lp_flows_matter(&net->plan) || lp_flows_matter(&plan);

@@ -74,7 +74,7 @@ uint32_t lp_netbridge_address(const struct lp_netbridge *net, const char *key);
 /* Only lo, up: for a namespace that shall have no network. */
 int lp_netbridge_loopback(int netns_fd, struct lp_err *err);
 
-/* The node's services, host ports: the plan replaces the former one, in one transaction, when it differs or `force`. */
+/* The node's services, host ports: the plan replaces the former one, in one transaction, when it differs. `force`: the whole table again. */
 int lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *input, bool force, struct lp_err *err);
 
 /* Rows that the last plan dropped because another one has their port. */
@@ -106,9 +106,9 @@ int lp_netbridge_node_address(const char *bridge, uint32_t *out, char ifname[LP_
 int lp_netbridge_node_addresses(const char *bridge, uint32_t *out, size_t max, struct lp_err *err);
 
 /*
- * Other people's rules that drop what is forwarded unless they know it (a chain at the forward hook with policy drop: Docker's, a
- * firewall's): pods reach the world, and the LAN reaches pods, only if those rules let them; ours cannot outweigh them. Writes
- * "table filter, chain FORWARD", or "" when there is none.
+ * Other people's rules that drop what is forwarded, or comes in, unless they know it (a chain with policy drop: Docker's, a firewall's):
+ * pods reach the world and this node's names, and the LAN reaches pods, only if those rules let them; ours cannot outweigh them.
+ * Writes "table filter chain FORWARD, ...", or "" when there is none.
  */
 #define LP_NETBRIDGE_OBSTACLE 160
 int lp_netbridge_obstacle(char out[static LP_NETBRIDGE_OBSTACLE], struct lp_err *err);

@@ -277,6 +277,15 @@ lp_nft_remove_element(struct lp_nft *nft, const struct lp_nft_ref *set, const vo
 }
 
 void
+lp_nft_flush_chain(struct lp_nft *nft, const char *chain)
+{
+	start(nft, NFT_MSG_DELRULE, 0, "flush chain %s", chain);
+	lp_netlink_put_str(&nft->nl, NFTA_RULE_TABLE, nft->table);
+	lp_netlink_put_str(&nft->nl, NFTA_RULE_CHAIN, chain);
+	lp_netlink_end(&nft->nl);
+}
+
+void
 lp_nft_rule(struct lp_nft *nft, const char *chain, const char *comment)
 {
 	uint8_t note[2 + COMMENT_MAX + 1];	/* type 0 = comment, length, text with its NUL */

@@ -80,6 +80,9 @@ void lp_nft_elements_end(struct lp_nft *nft);
 /* One element out of a set; that it is not there is an error (-ENOENT) of the transaction. */
 void lp_nft_remove_element(struct lp_nft *nft, const struct lp_nft_ref *set, const void *key, size_t key_len);
 
+/* All rules of a chain out. */
+void lp_nft_flush_chain(struct lp_nft *nft, const char *chain);
+
 /* A rule at the end of a chain; comment may be NULL. Expressions follow, then lp_nft_rule_end. */
 void lp_nft_rule(struct lp_nft *nft, const char *chain, const char *comment);
 void lp_nft_rule_end(struct lp_nft *nft);

@@ -217,19 +217,35 @@ same_entries(const struct lp_service_entry *a, const struct lp_service_entry *b,
 }
 
 bool
+lp_service_same_target(const struct lp_service_plan *a, const struct lp_service_plan *b, size_t index)
+{
+	const struct lp_service_target *x = &a->targets[index], *y = &b->targets[index];
+
+	if (strcmp(x->name, y->name) != 0 || x->mode != y->mode || x->inside != y->inside || x->loopback != y->loopback ||
+	    x->slot_count != y->slot_count)
+		return false;
+	for (size_t i = 0; i < x->slot_count; i++) {
+		if (compare_slots(&x->slots[i], &y->slots[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+lp_service_same_shape(const struct lp_service_plan *a, const struct lp_service_plan *b)
+{
+	return a->target_count == b->target_count && a->exact_count == b->exact_count && a->local_count == b->local_count &&
+	       same_entries(a->exact, b->exact, a->exact_count) && same_entries(a->local, b->local, a->local_count);
+}
+
+bool
 lp_service_same(const struct lp_service_plan *a, const struct lp_service_plan *b)
 {
-	if (a->target_count != b->target_count || a->exact_count != b->exact_count || a->local_count != b->local_count)
+	if (!lp_service_same_shape(a, b))
 		return false;
 	for (size_t i = 0; i < a->target_count; i++) {
-		const struct lp_service_target *x = &a->targets[i], *y = &b->targets[i];
-
-		if (strcmp(x->name, y->name) != 0 || x->mode != y->mode || x->inside != y->inside || x->loopback != y->loopback || x->slot_count != y->slot_count)
+		if (!lp_service_same_target(a, b, i))
 			return false;
-		for (size_t k = 0; k < x->slot_count; k++) {
-			if (compare_slots(&x->slots[k], &y->slots[k]) != 0)
-				return false;
-		}
 	}
-	return same_entries(a->exact, b->exact, a->exact_count) && same_entries(a->local, b->local, a->local_count);
+	return true;
 }

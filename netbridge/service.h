@@ -100,6 +100,12 @@ struct lp_service_plan {
 /* Everything in `out` lives in the arena. */
 int lp_service_plan(struct lp_arena *arena, const struct lp_service_input *input, struct lp_service_plan *out, struct lp_err *err);
 
+/* Does a client see a difference in target `index`? Both plans have it. */
+bool lp_service_same_target(const struct lp_service_plan *a, const struct lp_service_plan *b, size_t index);
+
+/* Same services with the same ways in, so that only targets' backends differ? */
+bool lp_service_same_shape(const struct lp_service_plan *a, const struct lp_service_plan *b);
+
 /* Same rules? Used to leave the kernel alone when nothing changed. */
 bool lp_service_same(const struct lp_service_plan *a, const struct lp_service_plan *b);
 

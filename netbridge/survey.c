@@ -273,8 +273,12 @@ lp_netbridge_watch(int *out_fd, struct lp_err *err)
 static int
 find_obstacle(void *arg, const struct lp_nft_hook *hook)
 {
-	if (hook->hook == NF_INET_FORWARD && hook->policy == NF_DROP && (hook->family == NFPROTO_IPV4 || hook->family == NFPROTO_INET))
-		(void)snprintf(arg, LP_NETBRIDGE_OBSTACLE, "table %s, chain %s", hook->table, hook->chain);
+	char *found = arg;
+	size_t len = strlen(found);
+
+	if ((hook->hook == NF_INET_FORWARD || hook->hook == NF_INET_LOCAL_IN) && hook->policy == NF_DROP &&
+	    (hook->family == NFPROTO_IPV4 || hook->family == NFPROTO_INET))
+		(void)snprintf(found + len, LP_NETBRIDGE_OBSTACLE - len, "%stable %s chain %s", len ? ", " : "", hook->table, hook->chain);
 	return 0;
 }
 

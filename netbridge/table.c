@@ -392,6 +392,20 @@ lp_table_replace(struct lp_nft *nft, const struct lp_table *table, const uint32_
 }
 
 void
+lp_table_retarget(struct lp_nft *nft, const struct lp_table *table, const struct lp_service_plan *from, const struct lp_service_plan *to)
+{
+	char chain[CHAIN_NAME];
+
+	for (size_t i = 0; i < to->target_count; i++) {
+		if (lp_service_same_target(from, to, i))
+			continue;
+		chain_name((int)i, chain);
+		lp_nft_flush_chain(nft, chain);
+		add_target(nft, table, (int)i, &to->targets[i]);
+	}
+}
+
+void
 lp_table_add_pod(struct lp_nft *nft, uint32_t addr)
 {
 	struct refs refs = { .pods = { .name = "pods" }, .hairpin = { .name = "hairpin" } };

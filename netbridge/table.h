@@ -8,7 +8,7 @@
  *          forward, local-in, local-out      filter: services without backends are refused
  *          refuse, reject, svc-N
  * Sets     pods (MAC . address), hairpin (address . address); maps exact, local; sets refused-exact, refused-local
- * Change   lp_table_replace puts everything into one transaction; a pod's two elements also change alone
+ * Change   lp_table_replace puts everything into one transaction; a pod's two elements, and what backends a service has, also change alone
  */
 #ifndef LP_NETBRIDGE_TABLE_H
 #define LP_NETBRIDGE_TABLE_H
@@ -29,6 +29,9 @@ struct lp_table {
 
 /* addrs: every attached address. Put into the transaction that lp_nft_begin started. */
 void lp_table_replace(struct lp_nft *nft, const struct lp_table *table, const uint32_t *addrs, size_t count, const struct lp_service_plan *plan);
+
+/* From one plan to another of the same shape: the chains of the targets that differ, nothing else. */
+void lp_table_retarget(struct lp_nft *nft, const struct lp_table *table, const struct lp_service_plan *from, const struct lp_service_plan *to);
 
 void lp_table_add_pod(struct lp_nft *nft, uint32_t addr);
 void lp_table_remove_pod(struct lp_nft *nft, uint32_t addr);

@@ -386,7 +386,7 @@ TEST(a_foreign_chain_that_drops_what_is_forwarded_is_named)
 	CHECK_OK(lp_nft_commit(&nft, &err), &err);
 	lp_nft_close(&nft);
 	CHECK_OK(lp_netbridge_obstacle(text, &err), &err);
-	CHECK_STR(text, "table filter, chain FORWARD");
+	CHECK_STR(text, "table filter chain FORWARD");
 	lp_lan_stop(&node);
 }
 

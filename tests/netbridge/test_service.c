@@ -180,6 +180,29 @@ TEST(entries_are_sorted_and_backends_too_so_that_their_order_changes_nothing)
 	CHECK(!lp_service_same(&a, &c));
 }
 
+TEST(other_backends_are_the_same_shape_and_other_ways_in_are_not)
+{
+	lp_auto_arena struct lp_arena one, two, three_arena;
+	struct lp_service_port ports[] = { web, web };
+
+	ports[1].name = "default/second";
+	ports[1].cluster_addr = SERVICE + 1;
+	ports[1].node_port = 0;
+	struct lp_service_plan a = plan(&one, ports, 2, NULL, 0);
+
+	ports[1].backend_count = 2;
+	struct lp_service_plan b = plan(&two, ports, 2, NULL, 0);
+
+	CHECK(lp_service_same_shape(&a, &b));
+	CHECK(!lp_service_same(&a, &b));
+	for (size_t i = 0; i < a.target_count; i++)
+		CHECK_INT(lp_service_same_target(&a, &b, i), (int)i != a.exact[1].target);
+	ports[1].backend_count = 0;	/* refused: no way in leads to a target */
+	struct lp_service_plan c = plan(&three_arena, ports, 2, NULL, 0);
+
+	CHECK(!lp_service_same_shape(&b, &c));
+}
+
 TEST(affinity_moves_only_the_clients_of_a_backend_that_left)
 {
 	lp_auto_arena struct lp_arena one, two;

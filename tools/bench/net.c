@@ -174,8 +174,13 @@ measure_services(struct lp_netbridge *net, unsigned rounds)
 		start = now_us();
 		need(lp_netbridge_services(net, &input, false, &err), &err);
 		attach_us[i] = now_us() - start;
+		backends[SERVICES * BACKENDS / 2].addr ^= 0x10000;
+		start = now_us();
+		need(lp_netbridge_services(net, &input, false, &err), &err);
+		detach_us[i] = now_us() - start;
 	}
 	(void)say("1,000 services, all replaced", floor_us, rounds, 0);
+	(void)say("1,000 services, a pod moved", detach_us, rounds, 0);
 	(void)say("1,000 services, unchanged", attach_us, rounds, 0);
 	free(ports);
 	free(backends);
