@@ -83,6 +83,14 @@ read_ports(const char *text, struct lp_settings *settings, struct lp_err *err)
 	return 0;
 }
 
+static bool
+overlap(uint32_t net, uint8_t prefix, uint32_t other_net, uint8_t other_prefix)
+{
+	uint32_t mask = ~UINT32_C(0) << (32 - (prefix < other_prefix ? prefix : other_prefix));
+
+	return (net & mask) == (other_net & mask);
+}
+
 static int
 read_ranges(struct command *command, struct lp_err *err)
 {
@@ -93,6 +101,8 @@ read_ranges(struct command *command, struct lp_err *err)
 	    read_cidr("service-cidr", options->service_cidr, &settings->service_net, &settings->service_prefix, err) < 0 ||
 	    read_ports(options->ports, settings, err) < 0)
 		return -EINVAL;
+	if (overlap(settings->pod_net, settings->pod_prefix, settings->service_net, settings->service_prefix))
+		return lp_err_say(err, -EINVAL, "--pod-cidr %s and --service-cidr %s overlap", options->pod_cidr, options->service_cidr);
 	if (options->node_prefix < settings->pod_prefix || options->node_prefix > 30)
 		return lp_err_say(err, -EINVAL, "--node-cidr-prefix: %" PRId64 " must be between the pod range's %u and 30",
 		    options->node_prefix, settings->pod_prefix);
