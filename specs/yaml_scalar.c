@@ -187,8 +187,7 @@ looks_like_time(const char *text)
 bool
 lp_yaml_scalar_is_special(const char *text)
 {
-	static const char *const odd[] = { ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "-.inf", "<<",
-		"=" };
+	static const char *const odd[] = { ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "-.inf" };
 	char number[NUMBER_MAX];
 	int64_t integer;
 

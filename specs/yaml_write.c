@@ -41,6 +41,15 @@ write_text(yaml_emitter_t *emitter, const char *text, size_t len)
 	    lp_yaml_scalar_is_special(text) ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE);
 }
 
+/* A plain << would be a merge. */
+static bool
+write_key(yaml_emitter_t *emitter, const char *key)
+{
+	if (strcmp(key, "<<") == 0)
+		return write_scalar(emitter, key, 2, YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+	return write_text(emitter, key, strlen(key));
+}
+
 static int
 compare_members(const void *a, const void *b)
 {
@@ -63,7 +72,7 @@ write_object(yaml_emitter_t *emitter, const struct lp_json *object)
 		sorted[count++] = child;
 	qsort(sorted, count, sizeof(*sorted), compare_members);
 	for (size_t i = 0; i < count; i++)
-		if (!write_text(emitter, sorted[i]->key, strlen(sorted[i]->key)) || !write_value(emitter, sorted[i]))
+		if (!write_key(emitter, sorted[i]->key) || !write_value(emitter, sorted[i]))
 			return false;
 	return emit(emitter, &event, yaml_mapping_end_event_initialize(&event));
 }
@@ -120,7 +129,6 @@ lp_yaml_write(struct lp_buf *out, const struct lp_json *value)
 		return -ENOMEM;
 	yaml_emitter_set_output(&emitter, collect, out);
 	yaml_emitter_set_unicode(&emitter, 1);
-	yaml_emitter_set_width(&emitter, -1);
 	ok = emit(&emitter, &event, yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING)) &&
 	    emit(&emitter, &event, yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1)) &&
 	    write_value(&emitter, value) &&

@@ -151,6 +151,8 @@ TEST(malformed_yaml_names_line_and_column)
 {
 	refuses("a: 1\nb: [1,\nc: 2\n", -EINVAL, "yaml: line");
 	refuses("a: 1\n\tb: 2\n", -EINVAL, "yaml: line 2, column 1");
+	refuses("a: 1\r\nb: \"\xc3\x28\"\n", -EINVAL, "yaml: line 2, column");
+	refuses("a: 1\n\nb: \001\n", -EINVAL, "yaml: line 3, column");
 }
 
 static void
@@ -170,6 +172,9 @@ TEST(yaml_is_written_as_kubectl_prints_it)
 	    "a: \"yes\"\nb: \"5\"\nc: \"null\"\nd: \"\"\ne: \"1.5\"\nf: \"2001-01-01\"\ng: 'a: b'\nh: '*x'\ni: plain text\n");
 	writes("{a: \"one\\ntwo\\n\", b: \"one\\ntwo\"}", "a: |\n  one\n  two\nb: |-\n  one\n  two\n");
 	writes("{a: true, b: null, c: 1.5}", "a: true\nb: null\nc: 1.5\n");
+	writes("{a: '<<', '<<': '='}", "\"<<\": =\na: <<\n");
+	writes("{a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb ccccc}",
+	    "a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n  ccccc\n");
 }
 
 /* What a case of the suite came to. */
