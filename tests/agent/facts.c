@@ -38,6 +38,7 @@ lp_test_facts(struct lp_test_facts *out, const char *pod, const char *objects)
 	static const struct lp_image_layer layers[] = { { .digest = "sha256:aa" }, { .digest = "sha256:bb" } };
 	struct lp_err err = { 0 };
 
+	lp_arena_fini(&out->arena);	/* the last pod of this test */
 	*out = (struct lp_test_facts){ 0 };
 	lp_arena_init(&out->arena, 16 << 20);
 	CHECK_OK(lp_json_parse(&out->arena, pod, strlen(pod), NULL, &out->pod_json, &err), &err);

@@ -28,6 +28,7 @@ TEST(an_identity_is_read_back_as_it_was_stored_and_nobody_else_may_read_it)
 	CHECK_STR(again.certificate, "C\n");
 	CHECK_INT(fstatat(fd, "identity", &st, 0), 0);
 	CHECK_INT(st.st_mode & 0777, 0600);
+	lp_identity_fini(&again);
 }
 
 static const char hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";

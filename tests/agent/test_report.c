@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "agent/report.h"
+#include "base/auto.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 
@@ -14,6 +15,7 @@ status_of(const struct lp_control_status *status, bool done, struct lp_report_po
 	static struct lp_report_container container;
 	struct lp_json *json = NULL, *out;
 
+	lp_arena_fini(&arena);	/* what this test had before */
 	lp_arena_init(&arena, 1 << 20);
 	CHECK_INT(lp_json_parse(&arena, pod, strlen(pod), NULL, &json, NULL), 0);
 	container = (struct lp_report_container){ .name = "c", .image = "img:1", .image_id = "sha256:x", .status = status };
@@ -102,7 +104,7 @@ TEST(the_same_facts_give_the_same_bytes)
 {
 	struct lp_control_status running = { .name = "c", .run = LP_CONTROL_RUN_RUNNING, .starts = 1, .started_ms = 1767225660000 };
 	struct lp_report_pod facts = { .started_ms = 1767225659000 };
-	struct lp_buf a, b;
+	lp_auto_buf struct lp_buf a, b;
 
 	lp_buf_init(&a, 1 << 16);
 	lp_buf_init(&b, 1 << 16);
@@ -119,6 +121,7 @@ TEST(a_lost_keeper_is_told_as_container_status_unknown)
 	struct lp_report_pod facts = { .containers = &container, .container_count = 1, .qos = "Burstable" };
 	struct lp_json *json = NULL, *status;
 
+	lp_arena_fini(&arena);	/* what this test had before */
 	lp_arena_init(&arena, 1 << 20);
 	CHECK_INT(lp_json_parse(&arena, pod, strlen(pod), NULL, &json, NULL), 0);
 	facts.pod = json;

@@ -11,6 +11,8 @@
 #include "tests/harness.h"
 #include "wire/cert.h"
 
+#define auto_revision __attribute__((cleanup(lp_revision_fini)))
+
 static struct lp_arena arena;
 static struct lp_cert_key *key;
 static struct lp_revision_trust trust;
@@ -32,7 +34,7 @@ static struct lp_json *
 line_of(int number, const char *node, const char *const *values, size_t count, const struct lp_cert_key *signer, bool send)
 {
 	struct lp_json *line = lp_json_new(&arena, LP_JSON_OBJECT), *objects = lp_json_set_object(&arena, line, "objects");
-	struct lp_buf index, der, base64;
+	lp_auto_buf struct lp_buf index, der, base64;
 	struct lp_err err = { 0 };
 
 	lp_buf_init(&index, 1 << 20);
@@ -60,7 +62,7 @@ static const char *const two[] = { "x", "y" };
 
 TEST(a_signed_revision_is_accepted_stored_and_read_back)
 {
-	struct lp_revision revision, again;
+	auto_revision struct lp_revision revision, again;
 	struct lp_err err = { 0 };
 
 	set_up();
@@ -78,7 +80,7 @@ TEST(a_signed_revision_is_accepted_stored_and_read_back)
 TEST(a_difference_takes_what_it_does_not_bring_from_the_current_one)
 {
 	static const char *const changed[] = { "x", "z" };
-	struct lp_revision first, second;
+	auto_revision struct lp_revision first, second;
 	struct lp_err err = { 0 };
 	struct lp_json *line;
 
@@ -96,7 +98,7 @@ TEST(a_difference_takes_what_it_does_not_bring_from_the_current_one)
 
 TEST(doubtful_revisions_are_refused_and_the_current_one_stays)
 {
-	struct lp_revision current, out;
+	auto_revision struct lp_revision current, out;
 	struct lp_cert_key *other;
 	struct lp_err err = { 0 };
 	struct lp_json *line;
@@ -113,11 +115,12 @@ TEST(doubtful_revisions_are_refused_and_the_current_one_stays)
 	(void)lp_json_set_str(&arena, lp_json_get(line, "objects"), current.objects[0].digest, "{}");
 	CHECK_ERR(lp_revision_accept(&out, &current, line, &trust, &err), -EBADMSG);
 	CHECK(!out.text);
+	lp_cert_key_free(other);
 }
 
 TEST(the_same_content_under_another_number_is_the_same_revision)
 {
-	struct lp_revision current, out;
+	auto_revision struct lp_revision current, out;
 	struct lp_err err = { 0 };
 
 	set_up();
@@ -134,7 +137,7 @@ TEST(the_same_content_under_another_number_is_the_same_revision)
 TEST(an_unreadable_revision_falls_back_to_the_former_one)
 {
 	static const char *const changed[] = { "x", "z" };
-	struct lp_revision first, second, again;
+	auto_revision struct lp_revision first, second, again;
 	struct lp_err err = { 0 };
 	char path[128];
 
@@ -178,4 +181,6 @@ TEST(objects_that_nobody_names_are_removed)
 	CHECK_OK(lp_path_open(node_fd, "objects", O_RDONLY | O_DIRECTORY, 0, &objects, &err), &err);
 	CHECK_OK(lp_path_each(objects, count_one, &count, &err), &err);
 	CHECK_INT(count, 4);
+	for (int i = 0; i < 3; i++)
+		lp_revision_fini(&revisions[i]);
 }

@@ -120,12 +120,13 @@ TEST(too_many_of_a_list_is_an_error)
 {
 	char *argv[2 * LP_OPT_LIST_MAX + 3];
 	const char *words[2 * LP_OPT_LIST_MAX + 3];
+	char dash_f[] = "-f", value[] = "x";
 	int count, at;
 
 	files.count = 0;
 	for (int i = 0; i <= LP_OPT_LIST_MAX; i++) {
-		argv[2 * i] = (char[]){ "-f" };
-		argv[2 * i + 1] = (char[]){ "x" };
+		argv[2 * i] = dash_f;
+		argv[2 * i + 1] = value;
 	}
 	argv[2 * LP_OPT_LIST_MAX + 2] = NULL;
 	CHECK_ERR(lp_opts_parse(table, 2 * LP_OPT_LIST_MAX + 2, argv, words, &count, &at, &err), -EINVAL);
