@@ -26,7 +26,7 @@ look(int run_fd, const char *name, bool *out_memory, bool *out_own, int *out_fd,
 		return rc;
 	if (fstatfs(fd, &fs) < 0 || fstat(fd, &here) < 0 || fstat(run_fd, &above) < 0)
 		return lp_err_set(err, -errno, "look at %s", name);
-	*out_memory = fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+	*out_memory = (uint32_t)fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC;	/* signed on 32 bits */
 	*out_own = here.st_dev != above.st_dev;
 	*out_fd = lp_take_fd(&fd);
 	return 0;

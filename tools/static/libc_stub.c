@@ -88,6 +88,8 @@ __isoc23_fscanf(FILE *file, const char *format, ...)
 	return 0;	/* nothing matched */
 }
 
+/* 32-bit ARM has unwind tables of another kind, which its libgcc wants to keep. */
+#ifndef __arm__
 void
 _Unwind_Resume(void *exception)
 {
@@ -124,3 +126,4 @@ __isoc23_sscanf(const char *text, const char *format, ...)
 	(void)format;
 	return 0;
 }
+#endif
