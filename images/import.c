@@ -334,7 +334,7 @@ lp_import_read(struct lp_arena *arena, struct lp_archive *archive, const char *a
 	else if (lp_archive_have(archive, "manifest.json"))
 		rc = read_docker(&im, err);
 	else
-		return lp_err_say(err, -EINVAL, "not an image: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
+		return lp_err_say(err, -EINVAL, "not an image, or truncated: neither index.json (OCI) nor manifest.json (docker-archive) is in it");
 	if (rc < 0)
 		return rc;
 	*out = im.images;

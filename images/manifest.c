@@ -21,6 +21,23 @@ static const char *const image_types[] = {
 	"application/vnd.docker.distribution.manifest.v2+json",
 };
 
+/* Which of tar, gzip and zstd it really is, its first bytes say. */
+static const char *const layer_types[] = {
+	"",					/* not given */
+	"application/vnd.oci.image.layer.v1.tar",
+	"application/vnd.oci.image.layer.v1.tar+gzip",
+	"application/vnd.oci.image.layer.v1.tar+zstd",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+	"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+	"application/vnd.docker.image.rootfs.diff.tar",
+	"application/vnd.docker.image.rootfs.diff.tar.gzip",
+	"application/vnd.docker.image.rootfs.diff.tar.zstd",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+	"application/vnd.docker.image.rootfs.foreign.diff.tar.zstd",
+};
+
 static bool
 one_of(const char *text, const char *const *list, size_t count)
 {
@@ -163,6 +180,8 @@ lp_manifest_parse(struct lp_arena *arena, const char *text, size_t len, struct l
 		rc = parse_piece(child, &layers[i], err);
 		if (rc < 0)
 			return lp_err_wrap(err, "manifest: layer %zu", i);
+		if (!one_of(layers[i].media_type, layer_types, lp_count(layer_types)))
+			return lp_err_say(err, -ENOTSUP, "manifest: layer %zu: media type \"%.100s\" is not supported", i, layers[i].media_type);
 		i++;
 	}
 	manifest.layers = layers;

@@ -8,7 +8,7 @@
 #include "tests/harness.h"
 
 #define D1 "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define PIECE "{\"mediaType\":\"m\",\"digest\":\"" D1 "\",\"size\":7}"
+#define PIECE "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip\",\"digest\":\"" D1 "\",\"size\":7}"
 
 static struct lp_arena arena;
 static struct lp_err err;
@@ -113,6 +113,18 @@ TEST(a_manifest_needs_digests_and_sizes)
 		fresh();
 		CHECK_ERR(lp_manifest_parse(&arena, wrong[i], strlen(wrong[i]), &m, &err), -EINVAL);
 	}
+	lp_arena_fini(&arena);
+}
+
+TEST(a_layer_of_an_unknown_type_is_refused_by_name)
+{
+	static const char text[] = "{\"config\":" PIECE ",\"layers\":[" PIECE ",{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar+gzip+encrypted\","
+	    "\"digest\":\"" D1 "\",\"size\":7}]}";
+	struct lp_manifest m;
+
+	fresh();
+	CHECK_ERR(lp_manifest_parse(&arena, text, strlen(text), &m, &err), -ENOTSUP);
+	CHECK(strstr(err.text, "layer 1: media type \"application/vnd.oci.image.layer.v1.tar+gzip+encrypted\"") != NULL);
 	lp_arena_fini(&arena);
 }
 
