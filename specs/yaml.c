@@ -21,6 +21,7 @@
 
 struct reader {
 	struct lp_arena *arena;
+	const struct lp_buf *text;	/* weak: what is parsed */
 	yaml_parser_t parser;
 	struct lp_map anchors;
 	size_t bytes, bytes_max;	/* of scalars, after aliases are expanded */
@@ -42,6 +43,23 @@ fail_at(struct reader *reader, const yaml_mark_t *mark, int code, const char *wh
 	return lp_err_say(reader->err, code, "yaml: line %zu, column %zu: %s", mark->line + 1, mark->column + 1, why);
 }
 
+/* libyaml counts lines of what it has scanned; where bytes are no text it knows only how many came before. */
+static int
+fail_bytes(struct reader *reader)
+{
+	const yaml_parser_t *parser = &reader->parser;
+	yaml_mark_t mark = { 0 };
+
+	for (size_t i = 0; i < parser->problem_offset && i < reader->text->len; i++) {
+		mark.column++;
+		if (reader->text->data[i] == '\n') {
+			mark.line++;
+			mark.column = 0;
+		}
+	}
+	return fail_at(reader, &mark, -EINVAL, parser->problem ? parser->problem : "not text");
+}
+
 static int
 next_event(struct reader *reader, yaml_event_t *event)
 {
@@ -51,6 +69,8 @@ next_event(struct reader *reader, yaml_event_t *event)
 		return 0;
 	if (parser->error == YAML_MEMORY_ERROR)
 		return lp_err_set(reader->err, -ENOMEM, "read YAML");
+	if (parser->error == YAML_READER_ERROR)
+		return fail_bytes(reader);
 	reader->repair = parser->problem && strcmp(parser->problem, "found unknown escape character") == 0;
 	reader->repair_at = parser->problem_mark.index;
 	return fail_at(reader, &parser->problem_mark, -EINVAL, parser->problem ? parser->problem : "not YAML");
@@ -435,6 +455,7 @@ parse_text(struct reader *reader, const struct lp_buf *text, struct lp_json **ou
 	struct lp_json *documents = lp_json_new(reader->arena, LP_JSON_ARRAY);
 	int rc;
 
+	reader->text = text;
 	if (!documents || !yaml_parser_initialize(&reader->parser))
 		return lp_err_set(reader->err, -ENOMEM, "read YAML");
 	lp_map_init(&reader->anchors);
