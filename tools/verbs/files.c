@@ -13,6 +13,7 @@
 #include "specs/yaml.h"
 
 #define TEXT_MAX ((size_t)64 << 20)
+#define PATH_MAX_BYTES 65536
 
 struct reading {
 	struct lp_context *ctx;
@@ -21,9 +22,31 @@ struct reading {
 	const char *dir;
 };
 
+/* Keys that stand more than once: what was written first is lost, so its author hears of it. */
+static void
+warn_of_duplicates(const char *source, const struct lp_json *value, struct lp_buf *path)
+{
+	size_t len = path->len;
+	size_t index = 0;
+
+	lp_json_each(child, value) {
+		if (child->key)
+			(void)lp_buf_printf(path, "%s%s", len ? "." : "", child->key);	/* sticky: too long a path is told short */
+		else
+			(void)lp_buf_printf(path, "[%zu]", index++);
+		if (child->duplicate)
+			(void)fprintf(stderr, "Warning: %s: \"%s\" stands more than once, the last one counts\n", source, lp_buf_text(path));
+		warn_of_duplicates(source, child, path);
+		path->len = len;
+		if (path->data)
+			path->data[len] = '\0';
+	}
+}
+
 static int
 add(struct lp_context *ctx, struct lp_files *files, const char *source, struct lp_json *object)
 {
+	static const char *const texts[] = { "name", "generateName", "namespace" };
 	struct lp_file_object *item;
 	const struct lp_kind *kind = lp_object_kind_of(object);
 	const char *namespace = lp_object_namespace(object);
@@ -34,6 +57,16 @@ add(struct lp_context *ctx, struct lp_files *files, const char *source, struct l
 			    *lp_object_kind(object) ? "apiVersion" : "kind");
 		return lp_context_fail(ctx, -EINVAL, "unable to recognize \"%s\": no matches for kind \"%s\" in version \"%s\"", source,
 		    lp_object_kind(object), lp_object_api_version(object));
+	}
+	if (lp_json_get(object, "metadata") && lp_json_get(object, "metadata")->type != LP_JSON_OBJECT)
+		return lp_context_fail(ctx, -EINVAL, "error when reading \"%s\": %s: metadata must be an object (name: ...)", source,
+		    lp_object_kind(object));
+	for (size_t i = 0; i < lp_count(texts); i++) {
+		const struct lp_json *value = lp_json_get(lp_json_get(object, "metadata"), texts[i]);
+
+		if (value && value->type != LP_JSON_STRING && value->type != LP_JSON_NULL)
+			return lp_context_fail(ctx, -EINVAL, "error when reading \"%s\": %s: metadata.%s must be text: put it in quotes", source,
+			    lp_object_kind(object), texts[i]);
 	}
 	if (!*lp_object_name(object) && !*lp_object_generate_name(object))
 		return lp_context_fail(ctx, -EINVAL, "error when reading \"%s\": resource name may not be empty", source);
@@ -91,8 +124,12 @@ add_text(struct lp_context *ctx, struct lp_files *files, const char *source, int
 		return lp_context_fail(ctx, rc, "error parsing %s: %s", source, ctx->err.text);
 	for (struct lp_json *document = lp_json_first(documents); document && rc == 0; document = next) {
 		next = document->next;
+		lp_auto_buf struct lp_buf path = { 0 };
+
+		lp_buf_init(&path, PATH_MAX_BYTES);
+		warn_of_duplicates(source, document, &path);
 		if (document->type != LP_JSON_OBJECT)
-			return lp_context_fail(ctx, -EINVAL, "error parsing %s: a document that is no object", source);
+			return lp_context_fail(ctx, -EINVAL, "error parsing %s: a document in it is no object (kind, apiVersion, metadata ...)", source);
 		rc = add_document(ctx, files, source, lp_json_copy(&ctx->arena, document));
 	}
 	return rc;
