@@ -58,7 +58,7 @@ YAML
 } >"$dir/pods.yaml"
 check "the pods are made" "$limpet" apply -f "$dir/pods.yaml"
 all_serve() {
-	[ "$("$limpet" get pods -o 'jsonpath={.items[*].status.containerStatuses[1].state.running.startedAt}' | wc -w)" = "$PODS" ]
+	[ "$("$limpet" get pods -o 'jsonpath={.items[*].status.containerStatuses[0].state.running.startedAt}' | wc -w)" = "$PODS" ]
 }
 wait_until 60 "all containers run" all_serve
 wait_until 20 "the service answers" curl -sSf --max-time 2 http://127.0.0.1:30080/
