@@ -10,13 +10,14 @@
 #include "base/json.h"
 #include "base/opts.h"
 #include "base/path.h"
+#include "base/state.h"
 #include "base/text.h"
 #include "wire/cert.h"
 #include "wire/client.h"
 #include "wire/http.h"
 #include "wire/tls.h"
 
-enum { TOKEN_MAX = 512, TIMEOUT_MS = 30000, BODY_MAX = 64 << 10, WORDS_MAX = 32 };
+enum { TOKEN_MAX = 512, TIMEOUT_MS = 30000, BODY_MAX = 64 << 10, WORDS_MAX = 32, SCHEMA = 1 };
 
 int
 lp_enroll_token(const char *token, struct lp_enroll_token *out, struct lp_err *err)
@@ -161,6 +162,29 @@ refused(const struct lp_client_answer *answer, const char *what, struct lp_err *
 	return lp_err_say(err, -EACCES, "%s: the manager refused: %s (HTTP %d)", what, message ? message : "no reason given", answer->status);
 }
 
+/*
+ * The key of this device, stored before anything is sent: when an answer gets lost on the way, the manager knows the name by
+ * this key, and the next try is welcome with it.
+ */
+static int
+joining_key(int node_fd, struct lp_cert_key **out, struct lp_err *err)
+{
+	lp_auto_buf struct lp_buf pem = { 0 };
+	int rc;
+
+	lp_buf_init(&pem, BODY_MAX);
+	rc = lp_state_read(node_fd, "joining", SCHEMA, &pem, NULL, err);
+	if (rc == 0)
+		return lp_cert_key_load(lp_buf_text(&pem), out, err);
+	if (rc != -ENOENT)
+		return rc;
+	lp_err_clear(err);
+	rc = lp_cert_key_generate(out, err);
+	if (rc == 0)
+		rc = lp_cert_key_private_pem(*out, &pem, err);
+	return rc < 0 ? rc : lp_state_write(node_fd, "joining", SCHEMA, pem.data, pem.len, err);
+}
+
 int
 lp_enroll_join(int node_fd, const struct lp_enroll_join *how, struct lp_err *err)
 {
@@ -179,7 +203,7 @@ lp_enroll_join(int node_fd, const struct lp_enroll_join *how, struct lp_err *err
 	if (rc == 0 && how->ca_hash)
 		rc = lp_enroll_hash(how->ca_hash, &token, err);
 	if (rc == 0)
-		rc = lp_cert_key_generate(&key, err);
+		rc = joining_key(node_fd, &key, err);
 	if (rc == 0)
 		rc = request_pem(key, how->name, &csr, err);
 	if (rc == 0)
@@ -199,6 +223,8 @@ lp_enroll_join(int node_fd, const struct lp_enroll_join *how, struct lp_err *err
 		identity.url = how->url;
 		rc = lp_identity_store(node_fd, &identity, err);
 	}
+	if (rc == 0)
+		rc = lp_state_remove(node_fd, "joining", err);
 	lp_client_answer_fini(&answer);
 	lp_cert_key_free(key);
 	lp_identity_fini(&identity);

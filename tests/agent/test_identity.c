@@ -75,3 +75,22 @@ TEST(instances_on_one_machine_do_not_share_a_name)
 	CHECK_ERR(lp_instance_init(&named, &(struct lp_instance_config){ .data_dir = lp_test_path("a"), .instance = "../x" }, true, &err), -EINVAL);
 	CHECK_ERR(lp_instance_init(&named, &(struct lp_instance_config){ .data_dir = lp_test_path("gone") }, false, &err), -ENOENT);
 }
+
+/* Nobody listens there: the answer is lost as surely as on a bad link. */
+TEST(a_join_that_fails_keeps_its_key_for_the_next_try)
+{
+	struct lp_enroll_join how = { .url = "https://127.0.0.1:1", .name = "n1" };
+	struct lp_err err = { 0 };
+	char token[256], *first, *second;
+	int fd = -1;
+
+	(void)snprintf(token, sizeof(token), "lp1.abc.0123456789abcdef.%s", hash);
+	how.token = token;
+	CHECK_OK(lp_path_root(lp_test_dir(), true, &fd, &err), &err);
+	CHECK(lp_enroll_join(fd, &how, &err) < 0);
+	first = lp_test_read(lp_test_path("joining"), NULL);
+	CHECK(lp_enroll_join(fd, &how, &err) < 0);
+	second = lp_test_read(lp_test_path("joining"), NULL);
+	CHECK(strlen(first) > 0);
+	CHECK_STR(first, second);
+}
