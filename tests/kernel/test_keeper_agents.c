@@ -1,0 +1,302 @@
+/* Real keepers with real containers: agents come and go, keepers are replaced and die, others look inside. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "keeper/control.h"
+#include "tests/harness.h"
+#include "tests/kernel/solo.h"
+
+/* Every start leaves a line with the code it is about to exit with. */
+#define EXITS "n=$(($(head -c1 /dev/urandom | od -An -tu1) % 5)); echo $n >>/shared/exits; exit $n"
+
+static uint64_t
+count_lines(const char *text, int *out_last)
+{
+	uint64_t count = 0;
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1, count++) {
+		CHECK(strchr(line, '\n'));
+		*out_last = atoi(line);
+	}
+	return count;
+}
+
+TEST(no_exit_is_lost_while_agents_come_and_go)
+{
+	struct lp_err err;
+	char *exits;
+	int last = -1;
+
+	solo_init();
+	solo_add("main", EXITS);
+	solo_add("calm", "while :; do sleep 0.05; done");
+	solo.pod.policy = LP_CONTROL_ALWAYS;
+	solo.pod.backoff_ms = solo.pod.backoff_max_ms = 5;
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("calm"));
+	for (int i = 0; i < 20; i++) {
+		int32_t pid = solo_seen("calm")->status.pid;
+		uint64_t starts = solo_seen("main") ? solo_seen("main")->status.starts : 0;
+
+		lp_control_close(&solo.control);
+		CHECK_OK(lp_control_open(solo.loop, &solo.control, solo.how.run_pods_fd, solo.uid, &solo_ops, NULL, &err), &err);
+		solo.pods = 0;
+		SOLO_UNTIL(solo.pods && solo_seen("main")->status.starts > starts);
+		CHECK_INT(solo_seen("calm")->status.pid, pid);
+		CHECK_INT(solo_seen("calm")->status.starts, 1);
+	}
+	CHECK_OK(lp_control_stop(&solo.control, 2000, &err), &err);
+	SOLO_UNTIL(solo.phase == LP_CONTROL_DONE && solo_ended("main") && solo_ended("calm"));
+	exits = solo_read_shared("exits");
+	CHECK_INT(solo_seen("main")->status.starts, count_lines(exits, &last));
+	CHECK_INT(solo_seen("main")->status.attempt + 1, solo_seen("main")->status.starts);
+	CHECK_INT(solo_seen("main")->status.end.code, last);
+	free(exits);
+	solo_finish();
+}
+
+TEST(a_killed_agent_leaves_a_pod_that_the_next_one_finds)
+{
+	struct lp_err err;
+	pid_t agent;
+	int ready[2];
+	char byte;
+
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	CHECK(pipe2(ready, O_CLOEXEC) == 0);
+	agent = fork();
+	CHECK(agent >= 0);
+	if (agent == 0) {
+		solo_spawn();
+		solo_go();
+		SOLO_UNTIL(solo_runs("main"));
+		CHECK(write(ready[1], "x", 1) == 1);
+		for (;;)
+			(void)pause();
+	}
+	CHECK_INT(read(ready[0], &byte, 1), 1);
+	CHECK(kill(agent, SIGKILL) == 0 && waitpid(agent, NULL, 0) == agent);
+	CHECK_OK(lp_control_open(solo.loop, &solo.control, solo.how.run_pods_fd, solo.uid, &solo_ops, NULL, &err), &err);
+	SOLO_UNTIL(solo_runs("main"));
+	CHECK_INT(solo.phase, LP_CONTROL_RUNNING);
+	CHECK_STR(solo.note, "first");
+	solo_finish();
+}
+
+TEST(the_newest_agent_wins)
+{
+	struct lp_control second;
+	struct lp_err err;
+
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	solo_spawn();
+	CHECK_OK(lp_control_open(solo.loop, &second, solo.how.run_pods_fd, solo.uid, &solo_ops, NULL, &err), &err);
+	SOLO_UNTIL(solo.gone == 1);
+	CHECK_INT(solo.control.fd, -1);
+	solo.control = second;
+	lp_control_close(&second);
+	CHECK_OK(lp_control_open(solo.loop, &solo.control, solo.how.run_pods_fd, solo.uid, &solo_ops, NULL, &err), &err);
+	CHECK_OK(lp_control_ping(&solo.control, 1, &err), &err);
+	SOLO_UNTIL(solo.pongs == 1);
+	solo.gone = 0;
+	solo_finish();
+}
+
+TEST(one_more_process_runs_inside_with_pipes_of_its_own)
+{
+	struct lp_control_exec exec = { .container = "main", .args = (const char *const[]){ "/bin/sh", "-c", "cat; echo done >/dev/stderr; exit 9", NULL } };
+	struct lp_err err;
+	int in[2], out[2], errs[2];
+	char text[64] = { 0 };
+
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	CHECK(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(errs, O_CLOEXEC) == 0);
+	CHECK_OK(lp_control_exec(&solo.control, 42, &exec, (int[]){ in[0], out[1], errs[1] }, &err), &err);
+	CHECK(close(in[0]) == 0 && close(out[1]) == 0 && close(errs[1]) == 0);
+	SOLO_UNTIL(solo.begun == 42);
+	if (solo.begun_code)
+		FAIL("%s", solo.error_text);
+	CHECK_INT(write(in[1], "hello\n", 6), 6);
+	CHECK(close(in[1]) == 0);
+	SOLO_UNTIL(solo.ended == 42);
+	CHECK_INT(solo.end.code, 9);
+	CHECK_INT(read(out[0], text, sizeof(text)), 6);
+	CHECK_STR(text, "hello\n");
+	CHECK_INT(read(out[0], text, sizeof(text)), 0);
+	CHECK_INT(read(errs[0], text, sizeof(text)), 5);
+	solo_finish();
+}
+
+TEST(a_process_with_a_terminal_gets_its_size)
+{
+	struct lp_control_exec exec = { .container = "main", .args = (const char *const[]){ "/bin/stty", "size", NULL }, .terminal = true,
+		.rows = 33, .cols = 99 };
+	struct lp_err err;
+	char text[64] = { 0 };
+
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	CHECK_OK(lp_control_exec(&solo.control, 1, &exec, (int[]){ -1, -1, -1 }, &err), &err);
+	SOLO_UNTIL(solo.begun == 1);
+	if (solo.begun_code)
+		FAIL("%s", solo.error_text);
+	CHECK(solo.begun_fd >= 0);
+	SOLO_UNTIL(solo.ended == 1);
+	CHECK(read(solo.begun_fd, text, sizeof(text) - 1) > 0);
+	CHECK_HAS(text, "33 99");
+	solo_finish();
+}
+
+TEST(an_exec_that_cannot_be_says_why)
+{
+	struct lp_control_exec exec = { .container = "main", .args = (const char *const[]){ "nonesuch", NULL } };
+	struct lp_err err;
+
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	CHECK_OK(lp_control_exec(&solo.control, 1, &exec, (int[]){ -1, -1, -1 }, &err), &err);
+	SOLO_UNTIL(solo.begun == 1);
+	CHECK(solo.begun_code < 0);
+	CHECK_HAS(solo.error_text, "nonesuch");
+	exec.container = "other";
+	CHECK_OK(lp_control_exec(&solo.control, 2, &exec, (int[]){ -1, -1, -1 }, &err), &err);
+	SOLO_UNTIL(solo.begun == 2);
+	CHECK_ERR(solo.begun_code, -ENOENT);
+	solo_finish();
+}
+
+TEST(an_attached_reader_hears_and_can_write)
+{
+	struct lp_err err;
+	char text[64] = { 0 };
+	int out[2];
+
+	solo_init();
+	solo_add("main", "while read x; do echo got $x; done; echo eof; exit 4");
+	solo.containers[0].keep_stdin = solo.containers[0].stdin_once = true;
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	CHECK(pipe2(out, O_CLOEXEC) == 0);
+	CHECK_OK(lp_control_attach(&solo.control, 5, "main", out[1], -1, &err), &err);
+	CHECK(close(out[1]) == 0);
+	SOLO_UNTIL(solo.begun == 5);
+	CHECK_INT(solo.begun_code, 0);
+	CHECK_INT(write(solo.begun_fd, "it\n", 3), 3);
+	CHECK(read(out[0], text, sizeof(text) - 1) > 0);
+	CHECK_STR(text, "got it\n");
+	lp_close(&solo.begun_fd);
+	SOLO_UNTIL(solo_ended("main"));
+	CHECK_INT(solo_seen("main")->status.end.code, 4);
+	solo_finish();
+}
+
+TEST(a_keeper_becomes_another_program_and_nothing_else_changes)
+{
+	struct lp_err err;
+	int32_t pid, keeper;
+	char *exits, *log;
+	int last = -1;
+
+	solo_init();
+	solo_add("main", EXITS);
+	solo_add("calm", "n=0; while [ ! -e /shared/stop ]; do echo line; sleep 0.01; done; exit 6");
+	solo.pod.policy = LP_CONTROL_ON_FAILURE;
+	solo.pod.backoff_ms = solo.pod.backoff_max_ms = 5;
+	solo.args[0][2] = "echo 1 >>/shared/exits; exit 1";
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("calm"));
+	pid = solo_seen("calm")->status.pid;
+	keeper = solo.control.keeper_pid;
+	for (int i = 0; i < 10; i++) {
+		uint64_t starts = solo_seen("main")->status.starts;
+
+		solo.pods = 0;
+		CHECK_OK(lp_control_upgrade(&solo.control, -1, &err), &err);
+		SOLO_UNTIL(solo.pods || solo.begun_code);
+		if (solo.begun_code)
+			FAIL("the upgrade failed: %s", solo.error_text);
+		SOLO_UNTIL(solo.pods && solo_seen("main")->status.starts > starts + 1);
+		CHECK_INT(solo.gone, 0);
+		CHECK_INT(solo_seen("calm")->status.pid, pid);
+		CHECK_INT(solo_seen("calm")->status.starts, 1);
+		CHECK_INT(solo.control.keeper_pid, keeper);
+	}
+	CHECK_OK(lp_control_stop(&solo.control, 0, &err), &err);
+	SOLO_UNTIL(solo.phase == LP_CONTROL_DONE && solo_ended("main") && solo_ended("calm"));
+	exits = solo_read_shared("exits");
+	CHECK_INT(solo_seen("main")->status.starts, count_lines(exits, &last));
+	CHECK_INT(solo_seen("calm")->status.end.code, 137);
+	log = solo_read_log("calm", 0);
+	CHECK_HAS(log, "stdout F line\n");
+	free(log);
+	free(exits);
+	solo_finish();
+}
+
+TEST(a_dead_keepers_pod_is_cleaned_up_and_can_start_again)
+{
+	struct lp_control_state state;
+	struct lp_control_status *statuses;
+	struct lp_arena arena;
+	struct lp_err err;
+	size_t count;
+	int64_t deadline = 0;
+	int32_t pid;
+	int rc;
+
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	pid = solo_seen("main")->status.pid;
+	CHECK_ERR(lp_control_cleanup(&solo.how, solo.uid, false, &err), -EEXIST);
+	lp_control_close(&solo.control);
+	CHECK_OK(lp_control_open(solo.loop, &solo.control, solo.how.run_pods_fd, solo.uid, &solo_ops, NULL, &err), &err);
+	solo.pods = 0;
+	SOLO_UNTIL(solo.pods);
+	CHECK(kill(solo.control.keeper_pid, SIGKILL) == 0);
+	SOLO_UNTIL(solo.gone == 1);
+	CHECK(kill(pid, 0) == 0);	/* the container outlived its keeper */
+	lp_arena_init(&arena, LP_CONTROL_RECORD);
+	CHECK_OK(lp_control_last(&arena, solo.how.run_pods_fd, solo.uid, &state, &statuses, &count, &err), &err);
+	CHECK_INT(count, 1);
+	CHECK_INT(statuses[0].pid, pid);
+	lp_arena_fini(&arena);
+	while ((rc = lp_control_cleanup(&solo.how, solo.uid, false, &err)) == -EBUSY)
+		CHECK(lp_test_wait(&deadline, 5000));
+	CHECK_OK(rc, &err);
+	deadline = 0;
+	while (kill(pid, 0) == 0)
+		CHECK(lp_test_wait(&deadline, 5000));
+	solo.gone = 0;
+	solo.seen_count = 0;
+	lp_close(&solo.dir_fd);
+	solo.containers[0].attempt = 1;
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	CHECK_INT(solo_seen("main")->status.attempt, 1);
+	solo_finish();
+}
