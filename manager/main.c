@@ -279,7 +279,7 @@ start_server(struct command *command, struct lp_err *err)
 	struct lp_manager *manager = &command->manager;
 	const char *names[NAMES_MAX + 16];
 	struct lp_sign_opts sign_opts = { .names = names };
-	struct lp_server_opts opts = { .head = lp_routes_head, .handle = lp_routes_handle, .admit = lp_sign_admit, .arg = manager,
+	struct lp_server_opts opts = { .head = lp_routes_head, .handle = lp_routes_handle, .refuse = lp_routes_refuse, .admit = lp_sign_admit, .arg = manager,
 		.expired_path = "/fleet/v1/renew" };
 
 	collect_names(command, names);

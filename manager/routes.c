@@ -15,7 +15,7 @@
 #include "manager/tunnel.h"
 #include "manager/verbs.h"
 
-enum { ARENA_MAX = 512 << 20, SEGMENTS_MAX = 10 };
+enum { ARENA_MAX = 512 << 20, SEGMENTS_MAX = 10, REFUSAL_MAX = 64 << 10 };
 
 typedef void (*route_fn)(struct lp_request *request);
 
@@ -461,4 +461,21 @@ lp_routes_handle(void *arg, struct lp_http_call *call, int64_t now_ms)
 		refuse_code(request, target.code);
 	else
 		target.fn(request);
+}
+
+void
+lp_routes_refuse(void *arg, struct lp_http_call *call, int status, const char *why)
+{
+	lp_auto_arena struct lp_arena arena;
+	lp_auto_buf struct lp_buf text = { 0 };
+	const struct lp_json *answer;
+
+	(void)arg;
+	lp_arena_init(&arena, REFUSAL_MAX);
+	lp_buf_init(&text, REFUSAL_MAX);
+	answer = lp_status_make(&arena, status, NULL, why);
+	if (answer && lp_json_write(&text, answer) == 0)
+		(void)lp_http_reply(call, status, "application/json", text.data, text.len);	/* it aborts the call when it fails */
+	else
+		(void)lp_http_reply_text(call, status, why);
 }

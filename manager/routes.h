@@ -55,6 +55,8 @@ struct lp_request {
 /* For wire/server.h; arg is the manager. */
 enum lp_http_body lp_routes_head(void *arg, struct lp_http_call *call, int64_t now_ms);
 void lp_routes_handle(void *arg, struct lp_http_call *call, int64_t now_ms);
+/* As the server's `refuse`: what is refused before that (too large, an expired certificate) gets a Status too. */
+void lp_routes_refuse(void *arg, struct lp_http_call *call, int status, const char *why);
 
 /* Keep the request beyond its call, while something asynchronous refers to it. */
 void lp_request_hold(struct lp_request *request);

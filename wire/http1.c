@@ -312,7 +312,7 @@ refuse(struct lp_http1 *h1, int status, const char *why)
 		(void)lp_channel_send(h1->channel, answer, (size_t)n);	/* a failure ends the channel */
 		lp_channel_finish(h1->channel);
 	} else if (part->part.phase == LP_HTTP_WAITS) {
-		(void)lp_http_reply_text(&part->part.call, status, why);	/* the connection ends in any case */
+		h1->owner->refuse(h1->conn, &part->part.call, status, why);
 	} else {
 		lp_http_abort(&part->part.call);
 		look_later(h1);

@@ -276,7 +276,7 @@ refuse(struct h2_part *part, int status, const char *why)
 {
 	part->how = LP_HTTP_ANSWERED;
 	if (part->part.phase == LP_HTTP_WAITS)
-		(void)lp_http_reply_text(&part->part.call, status, why);	/* it aborts the call when it fails */
+		part->h2->owner->refuse(part->h2->conn, &part->part.call, status, why);
 	else
 		lp_http_abort(&part->part.call);
 }

@@ -34,6 +34,8 @@ struct lp_http_owner {
 	enum lp_http_body (*head)(void *conn, struct lp_http_call *call, int64_t now_ms);
 	void (*handle)(void *conn, struct lp_http_call *call, int64_t now_ms);
 	size_t (*body_max)(void *conn);
+	/* Answers a request that never gets to handle(). */
+	void (*refuse)(void *conn, struct lp_http_call *call, int status, const char *why);
 	void (*trust)(void *conn);
 	/* Something began or ended on this connection: look at the timers again. */
 	void (*changed)(void *conn, int64_t now_ms);

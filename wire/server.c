@@ -184,6 +184,17 @@ conn_trust(struct conn *conn)
 
 /* ---- what the protocols ask of us */
 
+static void
+owner_refuse(void *arg, struct lp_http_call *call, int status, const char *why)
+{
+	struct conn *conn = arg;
+
+	if (conn->server->opts.refuse)
+		conn->server->opts.refuse(conn->server->opts.arg, call, status, why);
+	else
+		(void)lp_http_reply_text(call, status, why);	/* it aborts the call when it fails */
+}
+
 static enum lp_http_body
 owner_head(void *arg, struct lp_http_call *call, int64_t now_ms)
 {
@@ -191,7 +202,7 @@ owner_head(void *arg, struct lp_http_call *call, int64_t now_ms)
 	const struct lp_server_opts *opts = &conn->server->opts;
 
 	if (conn->expired && !(opts->expired_path && strcmp(call->path, opts->expired_path) == 0)) {
-		(void)lp_http_reply_text(call, 401, "the certificate has expired: renew it");	/* nothing else to do about it */
+		owner_refuse(conn, call, 401, "the certificate has expired: renew it");
 		return LP_HTTP_ANSWERED;
 	}
 	return opts->head ? opts->head(opts->arg, call, now_ms) : LP_HTTP_COLLECT;
@@ -532,6 +543,7 @@ lp_server_new(struct lp_loop *loop, const struct lp_server_opts *opts, struct lp
 		.head = owner_head,
 		.handle = owner_handle,
 		.body_max = owner_body_max,
+		.refuse = owner_refuse,
 		.trust = owner_trust,
 		.changed = owner_changed,
 		.lost = owner_lost,

@@ -27,6 +27,8 @@ struct lp_server_opts {
 	void (*handle)(void *arg, struct lp_http_call *call, int64_t now_ms);
 	/* A handshake ended with a certificate: may it come in? (Revoked serials.) NULL: yes. */
 	bool (*admit)(void *arg, const struct lp_cert_identity *peer);
+	/* A request that does not get as far as handle(): answer it in the words of the API. NULL: as plain text. */
+	void (*refuse)(void *arg, struct lp_http_call *call, int status, const char *why);
 	void *arg;
 
 	const char *expired_path;	/* the only path an expired certificate may ask for; NULL: none */

@@ -27,7 +27,8 @@ one_line() {
 	check "one line alone: $*" test "$(wc -l <"$dir/err") $(wc -c <"$dir/out")" = "1 0"
 	shows "$pattern" cat "$dir/err"
 }
-# refused PATTERN [PATTERN of kubectl, - for none]: the manifest on standard input, by both, and no object comes or goes
+# refused PATTERN [PATTERN of kubectl, - for none] <MANIFEST: by both, and no object comes or goes; never behind a pipe, where the
+# shell would forget what was counted
 refused() {
 	cat >"$file"
 	before=$(objects)
@@ -37,13 +38,20 @@ refused() {
 }
 
 # ---- manifests that cannot be read
-printf 'a: [' | refused "manifest.yaml: yaml: line 2, column 1: did not find expected node content" "did not find expected node content"
-printf 'kind: Pod\n\tapiVersion: v1\n' | refused "yaml: line 2, column 1: found a tab character that violates indentation" "found a tab"
-printf 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: "a\000b"\n' | refused "yaml: line 4, column 11: control characters are not allowed" "control characters"
-printf 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: "a\303\050"\n' | refused "yaml: line 4, column 1[0-9]: invalid trailing UTF-8" -
-head -c 100000 build/limpet | refused "line 1, column 1: control characters are not allowed" "control characters"
-printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: *nope\n' | refused "line 4, column 7: an alias without its anchor" "unknown anchor"
-printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: !!python/object:os.system {a: b}\n' | refused "line 4, column 7: tags of one's own" -
+printf 'a: [' >"$dir/said"
+refused "manifest.yaml: yaml: line 2, column 1: did not find expected node content" "did not find expected node content" <"$dir/said"
+printf 'kind: Pod\n\tapiVersion: v1\n' >"$dir/said"
+refused "yaml: line 2, column 1: found a tab character that violates indentation" "found a tab" <"$dir/said"
+printf 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: "a\000b"\n' >"$dir/said"
+refused "yaml: line 4, column 11: control characters are not allowed" "control characters" <"$dir/said"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: "a\303\050"\n' >"$dir/said"
+refused "yaml: line 4, column 1[0-9]: invalid trailing UTF-8" - <"$dir/said"
+head -c 100000 build/limpet >"$dir/said"
+refused "line 1, column 1: control characters are not allowed" "control characters" <"$dir/said"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: *nope\n' >"$dir/said"
+refused "line 4, column 7: an alias without its anchor" "unknown anchor" <"$dir/said"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: !!python/object:os.system {a: b}\n' >"$dir/said"
+refused "line 4, column 7: tags of one's own" - <"$dir/said"
 {
 	echo 'a: &a ["x","x","x","x","x","x","x","x","x"]'
 	before=a
@@ -51,39 +59,56 @@ printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: !!python/obj
 		echo "$name: &$name [*$before,*$before,*$before,*$before,*$before,*$before,*$before,*$before,*$before]"
 		before=$name
 	done
-} | refused "line [67], column [0-9]+: too many values" "excessive aliasing"
+} >"$dir/said"
+refused "line [67], column [0-9]+: too many values" "excessive aliasing" <"$dir/said"
 {
 	printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: deep}\ndata: '
 	head -c 20000 /dev/zero | tr '\0' '['
-} | refused "nested too deeply" "exceeded max depth"
-head -c 70000000 /dev/zero | tr '\0' '#' | refused "more than 67108864 bytes" -
-: | refused "no objects passed"
-printf '\n---\n# nothing\n---\n' | refused "no objects passed"
-printf 'only words' | refused "is no object" "invalid object"
+} >"$dir/said"
+refused "nested too deeply" "exceeded max depth" <"$dir/said"
+head -c 70000000 /dev/zero | tr '\0' '#' >"$dir/said"
+refused "more than 67108864 bytes" - <"$dir/said"
+: >"$dir/said"
+refused "no objects passed" <"$dir/said"
+printf '\n---\n# nothing\n---\n' >"$dir/said"
+refused "no objects passed" <"$dir/said"
+printf 'only words' >"$dir/said"
+refused "is no object" "invalid object" <"$dir/said"
 one_line 'the path "/nowhere.yaml" does not exist' limpet apply -f /nowhere.yaml
 
 # ---- manifests that name what there is not, or say it wrongly
-printf 'apiVersion: v1\nkind: Pud\nmetadata: {name: x}\n' | refused 'no matches for kind "Pud" in version "v1"'
-printf 'apiVersion: v7\nkind: Pod\nmetadata: {name: x}\n' | refused 'no matches for kind "Pod" in version "v7"'
-printf 'kind: Pod\nmetadata: {name: x}\n' | refused 'manifest.yaml": .*apiVersion not set'
-printf 'apiVersion: v1\nmetadata: {name: x}\n' | refused 'manifest.yaml": .*kind not set'
-printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 7}\n' | refused 'metadata.name must be text' 'cannot unmarshal number'
-printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: [x]\n' | refused 'metadata must be an object' 'cannot unmarshal array'
-printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {a: b}}\n' | refused 'resource name may not be empty'
+printf 'apiVersion: v1\nkind: Pud\nmetadata: {name: x}\n' >"$dir/said"
+refused 'no matches for kind "Pud" in version "v1"' <"$dir/said"
+printf 'apiVersion: v7\nkind: Pod\nmetadata: {name: x}\n' >"$dir/said"
+refused 'no matches for kind "Pod" in version "v7"' <"$dir/said"
+printf 'kind: Pod\nmetadata: {name: x}\n' >"$dir/said"
+refused 'manifest.yaml": .*apiVersion not set' <"$dir/said"
+printf 'apiVersion: v1\nmetadata: {name: x}\n' >"$dir/said"
+refused 'manifest.yaml": .*kind not set' <"$dir/said"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 7}\n' >"$dir/said"
+refused 'metadata.name must be text' 'cannot unmarshal number' <"$dir/said"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: [x]\n' >"$dir/said"
+refused 'metadata must be an object' 'cannot unmarshal array' <"$dir/said"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {labels: {a: b}}\n' >"$dir/said"
+refused 'resource name may not be empty' <"$dir/said"
 pod() {	# pod NAME SPEC
 	printf 'apiVersion: v1\nkind: Pod\nmetadata:\n  name: %s\nspec: %s\n' "$1" "$2"
 }
-pod x '{containers: {name: c, image: a}}' | refused 'cannot unmarshal object into Go struct field PodSpec.spec.containers of type \[\]v1.Container'
-pod x '{containers: [{name: c, image: a, ports: [{containerPort: "80"}]}]}' |
-	refused 'cannot unmarshal string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32'
-pod x '{containers: [{name: c, image: a, resources: {limits: {cpu: abc}}}]}' | refused 'quantities must match the regular expression'
-pod x '{nope: 1, containers: [{name: c, image: a, imagee: b}]}' | refused 'unknown field "spec.(nope|containers\[0\].imagee)", unknown field "spec'
-printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nowhere}\n' | refused 'namespaces "nowhere" not found'
+pod x '{containers: {name: c, image: a}}' >"$dir/said"
+refused 'cannot unmarshal object into Go struct field PodSpec.spec.containers of type \[\]v1.Container' <"$dir/said"
+pod x '{containers: [{name: c, image: a, ports: [{containerPort: "80"}]}]}' >"$dir/said"
+refused 'cannot unmarshal string into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32' <"$dir/said"
+pod x '{containers: [{name: c, image: a, resources: {limits: {cpu: abc}}}]}' >"$dir/said"
+refused 'quantities must match the regular expression' <"$dir/said"
+pod x '{nope: 1, containers: [{name: c, image: a, imagee: b}]}' >"$dir/said"
+refused 'unknown field "spec.(nope|containers\[0\].imagee)", unknown field "spec' <"$dir/said"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, namespace: nowhere}\n' >"$dir/said"
+refused 'namespaces "nowhere" not found' <"$dir/said"
 
 # every fault has its path, and kubectl prints each of ours on a line of its own
 pod x_Y '{restartPolicy: Sometimes, nodeName: "A B", containers: [
-  {name: C, image: "", ports: [{containerPort: 70000}, {containerPort: 0}], volumeMounts: [{name: nope, mountPath: ""}]}, {name: C, image: b}]}' |
-	refused 'Pod "x_Y" is invalid: \[metadata.name: Invalid value: "x_Y"' 'The Pod "x_Y" is invalid:'
+  {name: C, image: "", ports: [{containerPort: 70000}, {containerPort: 0}], volumeMounts: [{name: nope, mountPath: ""}]}, {name: C, image: b}]}' >"$dir/said"
+refused 'Pod "x_Y" is invalid: \[metadata.name: Invalid value: "x_Y"' 'The Pod "x_Y" is invalid:' <"$dir/said"
 limpet apply -f "$file" >"$dir/ours" 2>&1
 "$kubectl" apply -f "$file" >"$dir/theirs" 2>&1
 for path in metadata.name 'spec.restartPolicy: Unsupported value: "Sometimes"' spec.nodeName 'spec.containers\[0\].name' \
@@ -105,9 +130,12 @@ refused 'Conflict.*Operation cannot be fulfilled on configmaps "moved": the obje
 refuses 'Conflict.*"moved": the object has been modified' "$kubectl" replace -f "$dir/next"
 shows '^b$' limpet get configmap moved -o 'jsonpath={.data.a}{"\n"}'
 pod still '{containers: [{name: c, image: limpet.local/none}]}' | limpet apply -f - >/dev/null
-pod still '{hostNetwork: true, containers: [{name: c, image: limpet.local/none}]}' | refused 'spec: Forbidden: pod updates may not change fields other than'
-{ printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata:\n  a: "'; head -c 900000 /dev/zero | tr '\0' x; printf '"\n'; } |
-	refused 'metadata.annotations: Too long: may not be more than 262144 bytes'
+pod still '{hostNetwork: true, containers: [{name: c, image: limpet.local/none}]}' >"$dir/said"
+refused 'spec: Forbidden: pod updates may not change fields other than' <"$dir/said"
+{ printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata:\n  a: "'; head -c 900000 /dev/zero | tr '\0' x; printf '"\n'; } >"$dir/said"
+refused 'metadata.annotations: Too long: may not be more than 262144 bytes' <"$dir/said"
+{ printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: big}\ndata:\n  a: "'; head -c 1900000 /dev/zero | tr '\0' x; printf '"\n'; } >"$dir/said"
+refused 'Error from server .RequestEntityTooLarge.: .*the request is too large' 'the request is too large' <"$dir/said"
 
 # ---- odd, but right: line ends, byte order marks, no last newline, many documents; one bad object among good ones fails alone
 printf '\357\273\277apiVersion: v1\r\nkind: ConfigMap\r\nmetadata:\r\n  name: crlf\r\ndata:\r\n  a: "b"' >"$file"
