@@ -185,6 +185,13 @@ joining_key(int node_fd, struct lp_cert_key **out, struct lp_err *err)
 	return rc < 0 ? rc : lp_state_write(node_fd, "joining", SCHEMA, pem.data, pem.len, err);
 }
 
+/* Could the manager have heard us without our hearing the answer? */
+static bool
+is_lost(int rc)
+{
+	return rc == -ECONNRESET || rc == -ETIMEDOUT || rc == -EPIPE || rc == -EIO;
+}
+
 int
 lp_enroll_join(int node_fd, const struct lp_enroll_join *how, struct lp_err *err)
 {
@@ -223,8 +230,9 @@ lp_enroll_join(int node_fd, const struct lp_enroll_join *how, struct lp_err *err
 		identity.url = how->url;
 		rc = lp_identity_store(node_fd, &identity, err);
 	}
-	if (rc == 0)
-		rc = lp_state_remove(node_fd, "joining", err);
+	/* Joined, or refused: only an answer that got lost leaves the key for the next try. */
+	if (!is_lost(rc) && lp_state_remove(node_fd, "joining", rc == 0 ? err : NULL) < 0 && rc == 0)
+		rc = err ? err->code : -EIO;
 	lp_client_answer_fini(&answer);
 	lp_cert_key_free(key);
 	lp_identity_fini(&identity);
