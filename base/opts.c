@@ -165,25 +165,31 @@ lp_opts_parse(const struct lp_opt *opts, int argc, char **argv, const char **res
 	return 0;
 }
 
-enum { HELP_WIDTH = 100, HELP_INDENT = 30 };
+enum { HELP_WIDTH = 100, HELP_INDENT = 30, USAGE_INDENT = 7 };
 
 /* Text from the current column on, broken at spaces and indented. */
 static void
-print_wrapped(const char *text, int column)
+print_wrapped(const char *text, int column, int indent)
 {
-	while (*text) {
-		int len = (int)strcspn(text, " ");
+	bool first = true;	/* on its line */
 
-		if (column + 1 + len > HELP_WIDTH && column > HELP_INDENT) {
-			(void)printf("\n%*s", HELP_INDENT, "");
-			column = HELP_INDENT;
+	while (*text) {
+		int len = (int)strcspn(text, " \n");
+		bool line = text[len] == '\n';
+
+		if (!first && column + 1 + len > HELP_WIDTH) {
+			(void)printf("\n%*s", indent, "");
+			column = indent;
+			first = true;
 		}
-		column += printf("%.*s", len, text);
-		text += len;
-		if (*text) {
-			column += printf(" ");
-			text++;
+		column += printf("%s%.*s", first ? "" : " ", len, text);
+		first = false;
+		if (line) {
+			(void)printf("\n%*s", indent, "");
+			column = indent;
+			first = true;
 		}
+		text += len + (text[len] != '\0');
 	}
 	(void)printf("\n");
 }
@@ -191,7 +197,9 @@ print_wrapped(const char *text, int column)
 void
 lp_opts_help(const char *usage, const char *text, const struct lp_opt *opts, const char *example)
 {
-	(void)printf("usage: %s\n\n%s\n", usage, text);
+	print_wrapped(usage, printf("usage: "), USAGE_INDENT);
+	(void)printf("\n");
+	print_wrapped(text, 0, 0);
 	if (opts && opts->name)
 		(void)printf("\nOptions:\n");
 	for (; opts && opts->name; opts++) {
@@ -202,7 +210,7 @@ lp_opts_help(const char *usage, const char *text, const struct lp_opt *opts, con
 		if (column >= HELP_INDENT)
 			column = printf("\n") - 1;
 		column += printf("%*s", HELP_INDENT - column, "");
-		print_wrapped(opts->help, column);
+		print_wrapped(opts->help, column, HELP_INDENT);
 	}
 	if (example)
 		(void)printf("\nExample:\n  %s\n", example);

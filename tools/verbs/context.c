@@ -58,9 +58,10 @@ print_error(const struct lp_context *ctx)
 	const char *text = ctx->message ? ctx->message : ctx->err.text;
 	bool whole = lp_text_starts(text, "Error from server") || lp_text_starts(text, "error: ");
 
-	(void)fprintf(stderr, "%s%s\n", whole ? "" : "error: ", *text ? text : "failed");
+	(void)fprintf(stderr, "%s%s", whole ? "" : "error: ", *text ? text : "failed");
 	if (ctx->usage)
-		(void)fprintf(stderr, "See '%.*s --help'.\n", command_len(ctx->help->usage), ctx->help->usage);
+		(void)fprintf(stderr, " (see '%.*s --help')", command_len(ctx->help->usage), ctx->help->usage);
+	(void)fputc('\n', stderr);
 }
 
 static int

@@ -151,10 +151,8 @@ delete_words(struct deleting *d)
 	struct lp_resources resources;
 	int rc = lp_resource_parse(&ctx->arena, ctx->words, ctx->count, NULL, &resources, &ctx->err);
 
-	if (rc < 0) {
-		ctx->usage = ctx->count == 0;
+	if (rc < 0)
 		return rc;
-	}
 	for (size_t i = 0; i < resources.count; i++) {
 		const struct lp_resource *r = &resources.items[i];
 
@@ -220,6 +218,8 @@ delete(struct lp_context *ctx)
 		    "resource may continue to run on the cluster indefinitely.\n");
 	if (o.files.count && ctx->count)
 		return lp_context_usage(ctx, "when files are given, no names may be");
+	if (!o.files.count && !ctx->count)
+		return lp_context_usage(ctx, "you must provide one or more resources by argument or filename");
 	rc = lp_context_connect(ctx);
 	if (rc < 0)
 		return rc;

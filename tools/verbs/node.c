@@ -41,6 +41,6 @@ lp_node_run(int argc, char **argv)
 		    "`describe nodes` say.\n\nExample:\n  limpet node show n1\n");
 		return 0;
 	}
-	(void)fprintf(stderr, "error: node needs a command: list or show\nSee 'limpet node --help'.\n");
+	(void)fprintf(stderr, "error: node needs a command: list or show (see 'limpet node --help')\n");
 	return 2;
 }
