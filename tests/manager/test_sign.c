@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "manager/access.h"
 #include "manager/sign.h"
+#include "manager/sign_inside.h"
 #include "tests/manager/device.h"
 
 #define YEAR_MS (INT64_C(365) * 86400 * 1000)
@@ -57,6 +58,40 @@ TEST(a_token_with_one_letter_changed_admits_nobody)
 		CHECK_INT(device_join(&device, token), 403);
 	}
 	device_free(&device);
+	fleet_stop(&fleet);
+}
+
+TEST(what_is_wrong_with_a_token_is_told_to_who_knows_its_secret)
+{
+	struct fleet fleet;
+	char token[256], wrong[256], id[LP_SIGN_ID];
+	struct lp_err err = { 0 };
+
+	fleet_start(&fleet);
+	struct lp_sign *sign = fleet.api.manager.sign;
+
+	snprintf(token, sizeof(token), "%s", fleet_token(&fleet, "{}"));
+	CHECK_OK(lp_sign_token_use(sign, token, id, &err), &err);
+	CHECK_INT(lp_sign_token_use(sign, token, id, &err), -EACCES);
+	CHECK(strstr(err.text, "was used already") != NULL);
+
+	snprintf(token, sizeof(token), "%s", fleet_token(&fleet, "{\"ttlSeconds\":60}"));
+	lp_clock_raise_floor(lp_clock_trusted_ms() + 61000);
+	CHECK_INT(lp_sign_token_use(sign, token, id, &err), -EACCES);
+	CHECK(strstr(err.text, "expired at 20") != NULL);
+	snprintf(wrong, sizeof(wrong), "%s", token);
+	wrong[20] = wrong[20] == '0' ? '1' : '0';
+	CHECK_INT(lp_sign_token_use(sign, wrong, id, &err), -EACCES);
+	CHECK(strstr(err.text, "is unknown here") != NULL);
+
+	/* Making others does not forget it for a week, and then does. */
+	(void)fleet_token(&fleet, "{}");
+	CHECK_INT(lp_sign_token_use(sign, token, id, &err), -EACCES);
+	CHECK(strstr(err.text, "expired at 20") != NULL);
+	lp_clock_raise_floor(lp_clock_trusted_ms() + INT64_C(8) * 86400 * 1000);
+	(void)fleet_token(&fleet, "{}");
+	CHECK_INT(lp_sign_token_use(sign, token, id, &err), -EACCES);
+	CHECK(strstr(err.text, "is unknown here") != NULL);
 	fleet_stop(&fleet);
 }
 

@@ -1,6 +1,7 @@
 # tests/strangers/lib.sh - for stories in which other people's programs meet a real `limpet up`. Source it first.
 #
 # Use     . "$(dirname "$0")/lib.sh"; enter "$@"; start_up; ...; check "what" command...; finish
+# Never   check, shows, refuses or wait_until behind a pipe or in ( ): the subshell takes what it counted with it
 # Inside  enter() runs the story again in mount, network, UTS, IPC and PID namespaces of its own: a /run of its own, one
 #         link `lan0` with 10.99.0.1/24 and a default route. Whatever it starts dies with it.
 # Ends    finish() says what failed; exit status 0, 1, or 77 with the reason as last line
