@@ -513,6 +513,10 @@ fail(struct lp_tls *tls, int rc, const char *what, struct lp_err *err)
 	case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
 		return lp_err_say(err, -EPROTO, "%s: the peer refused it (alert %d)", what, tls->ssl.MBEDTLS_PRIVATE(in_msg) ?
 		    tls->ssl.MBEDTLS_PRIVATE(in_msg)[1] : 0);
+	case MBEDTLS_ERR_SSL_INVALID_RECORD:
+		if (!tls->done)
+			return lp_err_say(err, -EPROTO, "%s: the peer does not speak TLS", what);
+		return lp_mbed_fail(err, -EPROTO, rc, what);
 	default:
 		return lp_mbed_fail(err, -EPROTO, rc, what);
 	}

@@ -198,6 +198,20 @@ for kind in foreign_authority borrowed_authority node_as_manager; do
 	check "$kind: the handshake was tried" test -s "$dir/$kind.server"
 done
 
+python3 -c 'import socket
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("192.168.77.1", 6443))
+server.listen()
+while True:
+    peer = server.accept()[0]
+    peer.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n" if peer.recv(4096) else b"")
+    peer.close()' &
+plain=$!
+wait_until 10 "a plain server listens" sh -c "ss -ltn 'sport = :6443' | grep -q 192.168.77.1"
+refused plain_server sends "$token" "handshake: the peer does not speak TLS" https://192.168.77.1:6443 --token "$token"
+kill "$plain"
+
 # ---- certificates: a foreign one is no one, a node's speaks for this node alone
 api() {	# api CERTIFICATE curl's words...: the body, then the status
 	name=$1
