@@ -66,6 +66,12 @@ web_pids() {
 wait_until 30 "three pods run without the manager" sh -c '[ "$(cat /proc/[0-9]*/cmdline | tr "\0" " " | grep -o "httpd -f -p 8080" | wc -l)" -ge 3 ]'
 wait_until 10 "the service answers on the loopback" sh -c 'wget -q -O - http://127.0.0.1:30080/ | grep -q hello'
 wait_until 10 "the service answers on the node's address" sh -c 'wget -q -O - http://10.99.0.1:30080/ | grep -q hello'
+service_ip() {	# as the node's own resolver knows it
+	nslookup web.default.svc.cluster.local 10.43.0.10 | awk '/^Name:/ { found = 1 } found && /^Address/ { print $NF; exit }'
+}
+wait_until 10 "the node's DNS knows the service" sh -c 'nslookup web.default.svc.cluster.local 10.43.0.10 | grep -q "^Name:"'
+check "with an address of the service range" sh -c 'case $1 in 10.43.*) ;; *) exit 1 ;; esac' - "$(service_ip)"
+check "at which the service answers" sh -c 'wget -q -O - "http://$1/" | grep -q hello' - "$(service_ip)"
 before=$(web_pids)
 echo "pids without the manager: $before, $(cut -d' ' -f1 /proc/uptime) s after power on"
 start manager --listen 127.0.0.1:6443
