@@ -5,7 +5,7 @@
 enter "$@"
 command -v curl >/dev/null || skip "needs curl"
 [ -x build/limpet ] || skip "build/limpet is not built"
-each=${LP_STORY_EACH:-40} clients="1 2 3 4 5 6 7 8"
+each=${LP_STORY_EACH:-125} clients="1 2 3 4 5 6 7 8"
 mkdir "$dir/done"
 
 # The manager, started again as soon as it has died.
