@@ -227,6 +227,15 @@ lp_test_need_root(void)
 		SKIP("needs root");
 }
 
+void
+lp_test_need_kernel(void)
+{
+	const char *runner = getenv("LP_RUNNER");
+
+	if (runner && *runner)
+		SKIP("an emulator stands in front of the kernel");
+}
+
 static void
 loopback_up(void)
 {

@@ -68,6 +68,9 @@ const char *lp_test_file(const char *name, const void *data, size_t len);
 /* The whole file as a NUL-terminated string that the caller frees; fails the test when it cannot be read. */
 char *lp_test_read(const char *path, size_t *out_len);
 
+/* Skips under qemu-user (LP_RUNNER), which passes on neither clone3 nor seccomp nor much of prctl, and is slow. */
+void lp_test_need_kernel(void);
+
 /* Skips unless the test runs as root. */
 void lp_test_need_root(void);
 

@@ -275,6 +275,7 @@ TEST(nothing_acknowledged_is_lost_however_often_the_manager_is_killed)
 	unsigned seed = (unsigned)time(NULL);
 	int running = CLIENTS, status, kills = 0;
 
+	lp_test_need_kernel();
 	(void)printf("seed %u\n", seed);
 	lp_buf_init(&answer, 16 << 20);
 	lp_arena_init(&arena, 64 << 20);

@@ -34,8 +34,8 @@ family(struct api *api, char uid[static 64])
 static void
 wait_gone(struct api *api, const char *path)
 {
-	for (int i = 0; api_get(api, path).status != 404; i++)
-		CHECK(i < 500);
+	for (int64_t deadline = 0; api_get(api, path).status != 404;)
+		CHECK(lp_test_wait(&deadline, 10000));
 }
 
 TEST(a_child_goes_after_its_owner)

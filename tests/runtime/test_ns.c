@@ -66,6 +66,7 @@ TEST(a_user_namespace_without_a_map_is_refused)
 	struct lp_ns_set set;
 
 	lp_test_need_root();
+	lp_test_need_kernel();
 	CHECK_ERR(lp_ns_make(&config, &set, &err), -EINVAL);
 	CHECK_HAS(err.text, "uid_map");
 }
@@ -79,6 +80,7 @@ TEST(a_set_is_made_without_a_process_staying_behind)
 	char name[64];
 
 	lp_test_need_root();
+	lp_test_need_kernel();
 	CHECK_OK(lp_ns_make(&config, &set, &err), &err);
 	CHECK(set.fds[LP_NS_USER] >= 0 && set.fds[LP_NS_NET] >= 0 && set.fds[LP_NS_UTS] >= 0);
 	CHECK_INT(set.fds[LP_NS_IPC], -1);
@@ -96,6 +98,7 @@ TEST(a_sysctl_of_the_host_fails_the_whole_set)
 	struct lp_ns_set set = { .fds = { 77 } };
 
 	lp_test_need_root();
+	lp_test_need_kernel();
 	CHECK_ERR(lp_ns_make(&config, &set, &err), -EPERM);
 	CHECK_INT(set.fds[0], 77);
 }

@@ -26,6 +26,7 @@ confine(uint64_t caps)
 {
 	struct lp_buf program;
 
+	lp_test_need_kernel();
 	lp_buf_init(&program, 65536);
 	CHECK_OK(lp_seccomp_build(caps, &program, &err), &err);
 	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
