@@ -10,6 +10,7 @@
 #include "agent/enroll.h"
 #include "agent/identity.h"
 #include "agent/instance.h"
+#include "base/auto.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "tests/harness.h"
@@ -100,7 +101,8 @@ TEST(a_join_whose_answer_is_lost_keeps_its_key_for_the_next_try)
 {
 	struct lp_enroll_join how = { .name = "n1" };
 	struct lp_err err = { 0 };
-	char token[256], url[64], *first, *second;
+	lp_auto_free char *first = NULL, *second = NULL;
+	char token[256], url[64];
 	int fd = -1;
 
 	(void)snprintf(token, sizeof(token), "lp1.abc.0123456789abcdef.%s", hash);
