@@ -211,47 +211,73 @@ store_revision(void *arg, struct lp_buf *result, struct lp_err *err)
 	return lp_revision_store(agent->node_fd, &agent->incoming, &agent->revision, err);
 }
 
+static void revision_stored(struct lp_child *child, const struct lp_err *why, int64_t now_ms);
+
+static int
+store_incoming(struct lp_agent *agent, struct lp_err *err)
+{
+	int rc = lp_child_start(agent->loop, &agent->storing, store_revision, agent, revision_stored, err);
+
+	if (rc < 0)
+		lp_revision_fini(&agent->incoming);
+	return rc;
+}
+
 static void
 revision_stored(struct lp_child *child, const struct lp_err *why, int64_t now_ms)
 {
 	struct lp_agent *agent = lp_of(child, struct lp_agent, storing);
+	struct lp_err err = { 0 };
+	int rc = why->code;
 
 	(void)now_ms;
 	lp_child_cancel(child);		/* its result is empty */
-	if (why->code < 0) {
-		lp_log(LP_LOG_ERROR, "node revision could not be stored, the former one stays", "why=\"%s\"", why->text);
+	if (rc < 0) {
+		err = *why;
 		lp_revision_fini(&agent->incoming);
-		lp_uplink_again(agent->uplink);
-		return;
+	} else {
+		lp_log(LP_LOG_INFO, "node revision applied", "number=%lld objects=%zu", (long long)agent->incoming.number,
+		    agent->incoming.count);
+		lp_agent_use(agent, &agent->incoming);
+		if (agent->pending.text) {
+			agent->incoming = agent->pending;
+			lp_revision_init(&agent->pending);
+			rc = store_incoming(agent, &err);
+		}
 	}
-	lp_log(LP_LOG_INFO, "node revision applied", "number=%lld objects=%zu", (long long)agent->incoming.number, agent->incoming.count);
-	lp_agent_use(agent, &agent->incoming);
+	if (rc < 0) {
+		lp_log(LP_LOG_ERROR, "node revision could not be stored, the former one stays", "why=\"%s\"", err.text);
+		lp_revision_fini(&agent->pending);	/* it builds on what is not here */
+		lp_uplink_again(agent->uplink);
+	}
 }
 
 int
 lp_agent_take_revision(struct lp_agent *agent, const struct lp_json *line, struct lp_err *err)
 {
 	const struct lp_revision_trust trust = { .node = agent->name, .verify = lp_cert_verify, .verify_arg = agent->fleet_key };
+	const struct lp_revision *newest =
+	    agent->pending.text ? &agent->pending : agent->incoming.text ? &agent->incoming : &agent->revision;
 	struct lp_revision revision;
 	int rc;
 
 	lp_revision_init(&revision);
-	/* One is still on its way to the disk: the newer one is built on it and replaces it. */
-	rc = lp_revision_accept(&revision, agent->incoming.text ? &agent->incoming : &agent->revision, line, &trust, err);
+	rc = lp_revision_accept(&revision, newest, line, &trust, err);
 	if (rc < 0)
 		return rc;
 	/* A manager that was restarted sends what is here already: nothing is written for that. */
-	if (!agent->incoming.text && lp_revision_same(&revision, &agent->revision)) {
+	if (lp_revision_same(&revision, newest)) {
 		lp_revision_fini(&revision);
 		return 0;
 	}
-	lp_child_cancel(&agent->storing);
-	lp_revision_fini(&agent->incoming);
+	/* One is on its way to the disk: it gets there, however slow the disk, and of those that come meanwhile the newest. */
+	if (agent->incoming.text) {
+		lp_revision_fini(&agent->pending);
+		agent->pending = revision;
+		return 0;
+	}
 	agent->incoming = revision;
-	rc = lp_child_start(agent->loop, &agent->storing, store_revision, agent, revision_stored, err);
-	if (rc < 0)
-		lp_revision_fini(&agent->incoming);
-	return rc;
+	return store_incoming(agent, err);
 }
 
 /* ---- what is here already */
@@ -489,6 +515,7 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 	lp_identity_init(&agent->identity);
 	lp_revision_init(&agent->revision);
 	lp_revision_init(&agent->incoming);
+	lp_revision_init(&agent->pending);
 	lp_arena_init(&agent->peers_arena, PEERS_MAX);
 	lp_buf_init(&agent->seccomp, FILTER_MAX);
 	lp_map_init(&agent->pods);
@@ -568,6 +595,7 @@ lp_agent_close(struct lp_agent *agent)
 	lp_cert_key_free(agent->fleet_key);
 	lp_revision_fini(&agent->revision);
 	lp_revision_fini(&agent->incoming);
+	lp_revision_fini(&agent->pending);
 	lp_arena_fini(&agent->peers_arena);
 	lp_identity_fini(&agent->identity);
 	lp_buf_fini(&agent->seccomp);

@@ -59,6 +59,7 @@ struct lp_agent {
 	struct lp_cert_key *fleet_key;	/* NULL when standalone */
 	struct lp_revision revision;	/* what is applied */
 	struct lp_revision incoming;	/* what is being stored */
+	struct lp_revision pending;	/* the newest that came meanwhile: stored next */
 	struct lp_child storing;
 	struct lp_json *peers;		/* last `peers` line, in peers_arena; NULL none */
 	struct lp_arena peers_arena;

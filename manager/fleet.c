@@ -3,7 +3,9 @@
  *
  * Theory  A device is remembered for as long as the manager runs: what it was sent last (digests, so that the next revision is
  *         a difference), and when it was heard last. Changes of objects mark devices; the marked ones are looked at 10 ms later,
- *         but not sooner than 200 ms after the last look, a few dozen in a turn. Looking makes the node's view anew and sends it only if it asks for something else.
+ *         a few dozen in a turn. Looks are spent from an allowance of 32 that grows by one in 50 ms: a busy minute is looked at
+ *         five times a second, a single command at once. Looking makes the node's view anew and sends it only if it asks for
+ *         something else.
  *         The newest link of a node wins: the older one is told goodbye and ended.
  *         A device that says `have` with the digest of what it was sent last lacks nothing of that; any other lacks everything.
  */
@@ -25,7 +27,9 @@
 #include "manager/view.h"
 #include "specs/object.h"
 
-#define DEBOUNCE_MS 200			/* between two looks */
+#define DEBOUNCE_MS 200			/* between two looks when the allowance is spent */
+#define ALLOWANCE   32			/* looks without waiting */
+#define REGAIN_MS   50			/* until one more look is allowed */
 #define FIRST_MS    10			/* after quiet: what belongs together comes together */
 #define LOOKS       32			/* devices in one turn */
 #define LINE_MAX    (64u << 20)
@@ -60,6 +64,7 @@ struct lp_links {
 	struct lp_defer more;
 	bool waiting;			/* the timer runs */
 	int64_t looked_ms;		/* boot time of the last look; 0 none yet */
+	int64_t allowance;		/* looks that may follow at once, as of looked_ms */
 	const struct lp_kind *pod, *node, *service, *endpoints, *config, *secret;
 };
 
@@ -115,13 +120,30 @@ seen_ms(void *arg, const char *node)
 
 static void look_some(struct lp_links *links, int64_t now_ms);
 
+static int64_t
+allowance(const struct lp_links *links, int64_t now_ms)
+{
+	int64_t regained = links->looked_ms ? (now_ms - links->looked_ms) / REGAIN_MS : ALLOWANCE;
+
+	return links->allowance + regained < ALLOWANCE ? links->allowance + regained : ALLOWANCE;
+}
+
+static void
+spend(struct lp_links *links, int64_t now_ms)
+{
+	int64_t left = allowance(links, now_ms);
+
+	links->allowance = left > 0 ? left - 1 : 0;
+	links->looked_ms = now_ms;
+}
+
 static void
 look_due(struct lp_timer *timer, int64_t now_ms)
 {
 	struct lp_links *links = lp_of(timer, struct lp_links, timer);
 
 	links->waiting = false;
-	links->looked_ms = now_ms;
+	spend(links, now_ms);
 	look_some(links, now_ms);
 }
 
@@ -134,7 +156,7 @@ look_more(struct lp_defer *defer, int64_t now_ms)
 static void
 device_mark(struct lp_links *links, struct device *device, bool view)
 {
-	int64_t due_ms = lp_loop_now(links->manager->loop) + FIRST_MS;
+	int64_t now_ms = lp_loop_now(links->manager->loop), due_ms = now_ms + FIRST_MS;
 
 	if (!device || !device->link)
 		return;
@@ -144,7 +166,7 @@ device_mark(struct lp_links *links, struct device *device, bool view)
 		device->look_peers = true;
 	if (lp_list_empty(&device->mark))
 		lp_list_append(&links->marked, &device->mark);
-	if (links->looked_ms && due_ms < links->looked_ms + DEBOUNCE_MS)
+	if (allowance(links, now_ms) == 0 && due_ms < links->looked_ms + DEBOUNCE_MS)
 		due_ms = links->looked_ms + DEBOUNCE_MS;
 	if (!links->waiting && lp_timer_start(links->manager->loop, &links->timer, due_ms, look_due) == 0)
 		links->waiting = true;
