@@ -273,6 +273,17 @@ repeat_event(struct lp_manager *manager, struct lp_cached *old, const struct lp_
 	return change;
 }
 
+/* Nanoseconds, as Kubernetes names events: lists sort by name, and so events stand in the order in which they came. */
+static uint64_t
+event_stamp(void)
+{
+	static uint64_t last;
+	uint64_t stamp = (uint64_t)lp_clock_trusted_ms() * 1000000;
+
+	last = stamp > last ? stamp : last + 1;
+	return last;
+}
+
 static struct lp_change *
 new_event(struct lp_manager *manager, const struct lp_write *write)
 {
@@ -281,15 +292,13 @@ new_event(struct lp_manager *manager, const struct lp_write *write)
 	const char *namespace = *write->namespace ? write->namespace : "default";
 	struct lp_json *event, *source;
 	char time[LP_CLOCK_TEXT];
-	uint64_t random;
 
 	if (!change)
 		return NULL;
-	lp_random(&random, sizeof(random));
 	lp_clock_print(lp_clock_trusted_ms() / 1000 * 1000, time);
 	change->namespace = lp_arena_str(&change->arena, namespace);
 	event = lp_object_new(&change->arena, kind, namespace, lp_arena_printf(&change->arena, "%.230s.%016" PRIx64, write->name,
-	    random));
+	    event_stamp()));
 	lp_json_set(&change->arena, event, "involvedObject", lp_object_reference(&change->arena, write->object));
 	lp_json_set_str(&change->arena, lp_json_get(event, "involvedObject"), "uid", regarding_uid(write));
 	lp_json_set_str(&change->arena, event, "reason", write->reason);
