@@ -459,10 +459,6 @@ open_parts(struct lp_agent *agent, struct lp_err *err)
 	lp_node_probe(&agent->node, agent->data_fd, agent->cgroup_fd);
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
 		agent->node.address = 0;
-	agent->seccomp_caps = lp_caps_default(true);
-	/* Without it every start builds its own: slower, not different. */
-	if (lp_seccomp_build(agent->seccomp_caps, &agent->seccomp, err) < 0)
-		lp_log(LP_LOG_WARN, "seccomp filter could not be made ahead of need", "why=\"%s\"", err->text);
 	return watch_images(agent, err);
 }
 
@@ -517,7 +513,6 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 	lp_revision_init(&agent->incoming);
 	lp_revision_init(&agent->pending);
 	lp_arena_init(&agent->peers_arena, PEERS_MAX);
-	lp_buf_init(&agent->seccomp, FILTER_MAX);
 	lp_map_init(&agent->pods);
 	agent->storing.pidfd = agent->storing.pipe_fd = -1;
 	agent->collecting.pidfd = agent->collecting.pipe_fd = -1;
@@ -598,7 +593,6 @@ lp_agent_close(struct lp_agent *agent)
 	lp_revision_fini(&agent->pending);
 	lp_arena_fini(&agent->peers_arena);
 	lp_identity_fini(&agent->identity);
-	lp_buf_fini(&agent->seccomp);
 	close_all(agent);
 	free(agent->host_resolv);
 	free(agent->data_path);

@@ -65,8 +65,6 @@ struct lp_agent {
 	struct lp_arena peers_arena;
 
 	struct lp_map pods;		/* uid -> struct lp_pod */
-	struct lp_buf seccomp;		/* the default filter for pods in user namespaces */
-	uint64_t seccomp_caps;
 	uint32_t dns_addr;
 	char *host_resolv;		/* host's resolv.conf without loopback resolvers */
 

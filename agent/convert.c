@@ -178,8 +178,8 @@ convert_caps(const struct lp_spec_container *container, bool own_users, struct l
 }
 
 static int
-convert_seccomp(const struct lp_spec_pod *pod, const struct lp_spec_container *container, const struct lp_facts *facts,
-    struct lp_process_config *process, struct lp_err *err)
+convert_seccomp(const struct lp_spec_pod *pod, const struct lp_spec_container *container, struct lp_process_config *process,
+    struct lp_err *err)
 {
 	const struct lp_spec_seccomp_profile *profile = container->security_context ? container->security_context->seccomp_profile : NULL;
 
@@ -192,10 +192,6 @@ convert_seccomp(const struct lp_spec_pod *pod, const struct lp_spec_container *c
 	if (profile && lp_text_same(profile->type, "Localhost"))
 		return lp_err_say(err, -EOPNOTSUPP, "seccompProfile Localhost is not supported");
 	process->seccomp = LP_SECCOMP_DEFAULT;
-	if (facts->seccomp && facts->seccomp_caps == process->caps.bounding) {
-		process->seccomp_program = facts->seccomp;
-		process->seccomp_bytes = facts->seccomp_bytes;
-	}
 	return 0;
 }
 
@@ -267,7 +263,7 @@ convert_process(struct lp_arena *arena, const struct lp_spec_pod *pod, const str
 	out->no_new_privs = !(own && own->allow_privilege_escalation.value) && !is_privileged(container);
 	rc = convert_caps(container, facts->uid_base != 0, out, err);
 	if (rc == 0)
-		rc = convert_seccomp(pod, container, facts, out, err);
+		rc = convert_seccomp(pod, container, out, err);
 	out->oom_score_set = true;
 	out->oom_score_adj = oom_score(lp_convert_qos(pod), container, facts);
 	return rc;

@@ -38,9 +38,6 @@ struct lp_facts {
 	uint32_t uid_base;		/* 0: the host's user namespace */
 	bool tmpfs_idmap;		/* the kernel can idmap tmpfs (6.3) */
 	bool may_protect;		/* negative oom_score_adj is allowed */
-	const void *seccomp;		/* default filter for the default capabilities; NULL: the runtime builds it */
-	size_t seccomp_bytes;
-	uint64_t seccomp_caps;		/* the set it was built for */
 	const struct lp_facts_image *images;	/* init containers first, then containers */
 	const uint64_t *attempts;	/* first attempt of each, same order; NULL: 0 */
 	lp_facts_object_fn object;

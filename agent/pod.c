@@ -525,9 +525,8 @@ lp_pod_nudge(struct lp_pod *pod)
 /* ---- its status */
 
 static void
-fill_row(struct lp_pod *pod, const struct lp_pod_container *container, const struct lp_json *spec, struct lp_report_container *out)
+fill_row(const struct lp_pod_container *container, const struct lp_json *spec, struct lp_report_container *out)
 {
-	(void)pod;
 	*out = (struct lp_report_container){
 		.name = container->name,
 		.image = lp_json_str(spec, "image"),
@@ -554,10 +553,10 @@ lp_pod_status(struct lp_pod *pod, struct lp_arena *arena)
 		return final;
 	lp_json_each(spec, lp_json_path(pod->json, "spec.initContainers"))
 		if (n < pod->container_count)
-			fill_row(pod, &pod->containers[n], spec, &rows[n]), n++;
+			fill_row(&pod->containers[n], spec, &rows[n]), n++;
 	lp_json_each(spec, lp_json_path(pod->json, "spec.containers"))
 		if (n < pod->container_count)
-			fill_row(pod, &pod->containers[n], spec, &rows[n]), n++;
+			fill_row(&pod->containers[n], spec, &rows[n]), n++;
 	if (pod->agent->node.address)
 		lp_text_ipv4_print(pod->agent->node.address, host_ip);
 	if (pod->addr)

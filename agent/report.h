@@ -34,7 +34,6 @@ struct lp_report_pod {
 	const char *wait_reason, *wait_message;	/* why nothing starts; NULL: ContainerCreating */
 	const struct lp_report_container *inits, *containers;
 	size_t init_count, container_count;
-	bool never, on_failure;		/* restart policy; both false: Always */
 };
 
 /* A v1 PodStatus; NULL when the arena is full. */

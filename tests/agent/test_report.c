@@ -42,7 +42,9 @@ TEST(a_pod_that_was_not_started_is_pending_and_creating)
 
 	CHECK_STR(lp_json_str(status, "phase"), "Pending");
 	CHECK_STR(first(status, "state.waiting.reason"), "ContainerCreating");
-	CHECK(!lp_object_condition_true(lp_json_index(lp_json_get(status, "x"), 0), "Ready"));
+	lp_json_each(condition, lp_json_get(status, "conditions"))
+		if (strstr(lp_json_str(condition, "type"), "Ready"))
+			CHECK_STR(lp_json_str(condition, "status"), "False");
 }
 
 TEST(a_reason_to_wait_is_shown_with_its_words)

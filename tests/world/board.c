@@ -415,8 +415,6 @@ status_of(struct lp_arena *arena, const struct lp_board_pod *pod)
 		.containers = containers + pod->inits,
 		.init_count = pod->inits,
 		.container_count = pod->count - pod->inits,
-		.never = pod->plan.policy == LP_RESTART_NEVER,
-		.on_failure = pod->plan.policy == LP_RESTART_ON_FAILURE };
 
 	for (size_t i = 0; i < pod->count; i++)
 		containers[i] = (struct lp_report_container){ .name = pod->containers[i].name,
