@@ -414,7 +414,7 @@ status_of(struct lp_arena *arena, const struct lp_board_pod *pod)
 		.inits = containers,
 		.containers = containers + pod->inits,
 		.init_count = pod->inits,
-		.container_count = pod->count - pod->inits,
+		.container_count = pod->count - pod->inits };
 
 	for (size_t i = 0; i < pod->count; i++)
 		containers[i] = (struct lp_report_container){ .name = pod->containers[i].name,
