@@ -1,0 +1,43 @@
+/*
+ * agent/convert_parts.h - the parts of convert, one file a topic: security, resources, mounts, the pod's own files.
+ *
+ * Rule    pure, like convert.h; only convert*.c include this
+ */
+#ifndef LP_AGENT_CONVERT_PARTS_H
+#define LP_AGENT_CONVERT_PARTS_H
+
+#include "agent/convert.h"
+
+/* ---- security ---- */
+
+bool lp_convert_privileged(const struct lp_spec_container *container);
+int lp_convert_caps(const struct lp_spec_container *container, bool own_users, struct lp_process_config *process, struct lp_err *err);
+int lp_convert_seccomp(const struct lp_spec_pod *pod, const struct lp_spec_container *container, struct lp_process_config *process,
+    struct lp_err *err);
+int lp_convert_groups(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts_image *who,
+    struct lp_process_config *process, struct lp_err *err);
+int lp_convert_sysctls(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts *facts, struct lp_control_pod *out,
+    struct lp_err *err);
+int lp_convert_users(struct lp_arena *arena, const struct lp_facts *facts, struct lp_control_pod *out, struct lp_err *err);
+
+/* ---- resources ---- */
+
+/* The folder of the class below the instance's cgroup. */
+const char *lp_convert_qos_folder(enum lp_convert_qos qos);
+int32_t lp_convert_oom_score(enum lp_convert_qos qos, const struct lp_spec_container *container, const struct lp_facts *facts);
+void lp_convert_limits(const struct lp_spec_container *container, struct lp_cgroup_limits *out);
+
+/* ---- mounts ---- */
+
+int lp_convert_mounts(struct lp_arena *arena, const struct lp_spec_container *container, const struct lp_volume *volumes,
+    size_t volume_count, const struct lp_facts *facts, struct lp_container_config *out, struct lp_err *err);
+/* The tmpfs volumes that the keeper makes. */
+int lp_convert_tmpfs(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts *facts, struct lp_control_pod *out,
+    struct lp_err *err);
+
+/* ---- files ---- */
+
+const char *lp_convert_host_name(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json,
+    const struct lp_facts *facts);
+
+#endif
