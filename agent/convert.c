@@ -13,8 +13,6 @@
 
 enum { DEFAULT_GRACE_S = 30 };
 
-/* ---- what the pod asks for */
-
 /* ---- process */
 
 static int
@@ -82,8 +80,6 @@ convert_process(struct lp_arena *arena, const struct lp_spec_pod *pod, const str
 	out->oom_score_adj = lp_convert_oom_score(lp_convert_qos(pod), container, facts);
 	return rc;
 }
-
-/* ---- mounts */
 
 /* ---- a container */
 
@@ -167,8 +163,6 @@ convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
 	}
 	return 0;
 }
-
-/* ---- the pod's own files */
 
 /* ---- the pod */
 
