@@ -79,7 +79,7 @@ HARDLINK := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections
 ifeq ($(SAN),)
 LP_CFLAGS += -O2 $(HARDEN)
 # Rooms that mostly wait are compiled for size.
-SMALL := agent keeper netbridge images tools
+SMALL := agent keeper netbridge images tools manager specs
 ifeq ($(ARCH),armhf)
 LP_CFLAGS  += -fno-pie
 LP_LDFLAGS := $(TARGET) $(LINKER) -static $(HARDLINK)
@@ -166,7 +166,7 @@ $(BUILD)/.flags: FORCE | $(SYSROOT)/.stamp
 $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$Q$(CC) $(LP_CFLAGS) $(if $(filter $(SMALL),$(firstword $(subst /, ,$<))),-Os) $(LP_LATE) $(CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
+	$Q$(CC) $(LP_CFLAGS) $(if $(filter $(SMALL),$(firstword $(subst /, ,$<))),-Oz) $(LP_LATE) $(CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@ $<
 
 .SECONDEXPANSION:
 $(BUILD)/tools.a: $(call objects,$(TOOLSRC))
