@@ -22,6 +22,8 @@ enum table {
 	T_SYSCTL,
 	T_LIMITS,
 	T_IO,
+	T_HUGE,
+	T_CGROUP_FILE,
 	T_FILE,
 	T_VOLUME,
 	T_STATE,
@@ -29,6 +31,10 @@ enum table {
 	T_END,
 	T_MESSAGE,
 	T_LAST,
+	T_ACTION,
+	T_HEADER,
+	T_PROBE,
+	T_NEWS,
 };
 
 /* Tags are the format: a tag is never used again for something else. */
@@ -56,6 +62,8 @@ static const struct lp_flat_field pod_fields[] = {
 	LP_FLAT_MANY(20, S, volumes, volume_count, T_VOLUME),
 	LP_FLAT_MANY(21, S, containers, container_count, T_CONTAINER),
 	LP_FLAT_STRING(22, S, note),
+	LP_FLAT_BOOLEAN(23, S, share_pids),
+	LP_FLAT_INTEGER(24, S, deadline_ms),
 	LP_FLAT_END
 };
 #undef S
@@ -72,6 +80,45 @@ static const struct lp_flat_field container_fields[] = {
 	LP_FLAT_INTEGER(8, S, log_bytes),
 	LP_FLAT_STRING(9, S, message_path),
 	LP_FLAT_BOOLEAN(10, S, message_from_log),
+	LP_FLAT_MANY(11, S, probes, probe_count, T_PROBE),
+	LP_FLAT_NESTED(12, S, post_start, T_ACTION),
+	LP_FLAT_NESTED(13, S, pre_stop, T_ACTION),
+	LP_FLAT_END
+};
+#undef S
+
+#define S struct lp_control_action
+static const struct lp_flat_field action_fields[] = {
+	LP_FLAT_INTEGER(1, S, deed),
+	LP_FLAT_WORDLIST(2, S, args),
+	LP_FLAT_STRING(3, S, host),
+	LP_FLAT_INTEGER(4, S, port),
+	LP_FLAT_BOOLEAN(5, S, tls),
+	LP_FLAT_STRING(6, S, path),
+	LP_FLAT_MANY(7, S, headers, header_count, T_HEADER),
+	LP_FLAT_STRING(8, S, service),
+	LP_FLAT_INTEGER(9, S, sleep_ms),
+	LP_FLAT_END
+};
+#undef S
+
+static const struct lp_flat_field header_fields[] = {
+	LP_FLAT_STRING(1, struct lp_control_header, name),
+	LP_FLAT_STRING(2, struct lp_control_header, value),
+	LP_FLAT_END
+};
+
+#define S struct lp_control_probe
+static const struct lp_flat_field probe_fields[] = {
+	LP_FLAT_INTEGER(1, S, kind),
+	LP_FLAT_NESTED(2, S, action, T_ACTION),
+	LP_FLAT_INTEGER(3, S, initial_delay_ms),
+	LP_FLAT_INTEGER(4, S, period_ms),
+	LP_FLAT_INTEGER(5, S, timeout_ms),
+	LP_FLAT_INTEGER(6, S, success_threshold),
+	LP_FLAT_INTEGER(7, S, failure_threshold),
+	LP_FLAT_BOOLEAN(8, S, grace_set),
+	LP_FLAT_INTEGER(9, S, grace_ms),
 	LP_FLAT_END
 };
 #undef S
@@ -198,7 +245,7 @@ static const struct lp_flat_field sysctl_fields[] = {
 #define S struct lp_cgroup_limits
 static const struct lp_flat_field limits_fields[] = {
 	LP_FLAT_INTEGER(1, S, memory_max_bytes),
-	LP_FLAT_INTEGER(2, S, memory_min_bytes),
+	LP_FLAT_INTEGER(2, S, memory_low_bytes),
 	LP_FLAT_INTEGER(3, S, swap_max_bytes),
 	LP_FLAT_BOOLEAN(4, S, memory_oom_group),
 	LP_FLAT_INTEGER(5, S, cpu_request_milli),
@@ -207,6 +254,18 @@ static const struct lp_flat_field limits_fields[] = {
 	LP_FLAT_STRING(8, S, cpuset_cpus),
 	LP_FLAT_STRING(9, S, cpuset_mems),
 	LP_FLAT_MANY(10, S, io, io_count, T_IO),
+	LP_FLAT_INTEGER(11, S, memory_high_bytes),
+	LP_FLAT_INTEGER(12, S, memory_min_bytes),
+	LP_FLAT_BOOLEAN(13, S, memory_check_first),
+	LP_FLAT_INTEGER(14, S, cpu_weight),
+	LP_FLAT_INTEGER(15, S, cpu_quota_usec),
+	LP_FLAT_INTEGER(16, S, cpu_period_usec),
+	LP_FLAT_INTEGER(17, S, cpu_burst_usec),
+	LP_FLAT_INTEGER(18, S, cpu_idle),
+	LP_FLAT_STRING(19, S, cpuset_partition),
+	LP_FLAT_INTEGER(20, S, io_weight),
+	LP_FLAT_MANY(21, S, huge, huge_count, T_HUGE),
+	LP_FLAT_MANY(22, S, unified, unified_count, T_CGROUP_FILE),
 	LP_FLAT_END
 };
 #undef S
@@ -219,9 +278,22 @@ static const struct lp_flat_field io_fields[] = {
 	LP_FLAT_INTEGER(4, S, write_bps),
 	LP_FLAT_INTEGER(5, S, read_iops),
 	LP_FLAT_INTEGER(6, S, write_iops),
+	LP_FLAT_INTEGER(7, S, weight),
 	LP_FLAT_END
 };
 #undef S
+
+static const struct lp_flat_field huge_fields[] = {
+	LP_FLAT_STRING(1, struct lp_cgroup_huge, page),
+	LP_FLAT_INTEGER(2, struct lp_cgroup_huge, bytes),
+	LP_FLAT_END
+};
+
+static const struct lp_flat_field cgroup_file_fields[] = {
+	LP_FLAT_STRING(1, struct lp_cgroup_file, file),
+	LP_FLAT_STRING(2, struct lp_cgroup_file, value),
+	LP_FLAT_END
+};
 
 static const struct lp_flat_field file_fields[] = {
 	LP_FLAT_STRING(1, struct lp_control_file, path),
@@ -252,6 +324,8 @@ static const struct lp_flat_field state_fields[] = {
 	LP_FLAT_INTEGER(11, S, uid_base),
 	LP_FLAT_INTEGER(12, S, error),
 	LP_FLAT_STRING(13, S, error_text),
+	LP_FLAT_STRING(14, S, reason),
+	LP_FLAT_STRING(15, S, message),
 	LP_FLAT_END
 };
 #undef S
@@ -272,9 +346,21 @@ static const struct lp_flat_field status_fields[] = {
 	LP_FLAT_INTEGER(12, S, missing),
 	LP_FLAT_STRING(13, S, notes),
 	LP_FLAT_INTEGER(14, S, log_lost),
+	LP_FLAT_INTEGER(15, S, ready),
+	LP_FLAT_INTEGER(16, S, started),
+	LP_FLAT_MANY(17, S, news, news_count, T_NEWS),
+	LP_FLAT_BOOLEAN(18, S, resized),
+	LP_FLAT_NESTED(19, S, limits, T_LIMITS),
 	LP_FLAT_END
 };
 #undef S
+
+static const struct lp_flat_field news_fields[] = {
+	LP_FLAT_INTEGER(1, struct lp_control_news, kind),
+	LP_FLAT_INTEGER(2, struct lp_control_news, count),
+	LP_FLAT_STRING(3, struct lp_control_news, text),
+	LP_FLAT_END
+};
 
 #define S struct lp_control_end
 static const struct lp_flat_field end_fields[] = {
@@ -310,6 +396,8 @@ static const struct lp_flat_field message_fields[] = {
 	LP_FLAT_INTEGER(16, S, signal),
 	LP_FLAT_INTEGER(17, S, error),
 	LP_FLAT_STRING(18, S, error_text),
+	LP_FLAT_NESTED(19, S, limits, T_LIMITS),
+	LP_FLAT_INTEGER(20, S, deadline_ms),
 	LP_FLAT_END
 };
 #undef S
@@ -361,6 +449,10 @@ tables(unsigned table)
 		return limits_fields;
 	case T_IO:
 		return io_fields;
+	case T_HUGE:
+		return huge_fields;
+	case T_CGROUP_FILE:
+		return cgroup_file_fields;
 	case T_FILE:
 		return file_fields;
 	case T_VOLUME:
@@ -375,6 +467,14 @@ tables(unsigned table)
 		return message_fields;
 	case T_LAST:
 		return last_fields;
+	case T_ACTION:
+		return action_fields;
+	case T_HEADER:
+		return header_fields;
+	case T_PROBE:
+		return probe_fields;
+	case T_NEWS:
+		return news_fields;
 	}
 	return NULL;
 }
@@ -409,6 +509,42 @@ lp_control_pod_write(struct lp_buf *out, const struct lp_control_pod *pod, struc
 	return write_record(out, T_POD, pod, "the pod's record", err);
 }
 
+static bool
+is_whole(const struct lp_control_action *action)
+{
+	for (size_t i = 0; i < action->header_count; i++)
+		if (!action->headers[i].name || !action->headers[i].value)
+			return false;
+	switch ((enum lp_control_deed)action->deed) {
+	case LP_CONTROL_DEED_EXEC:
+		return action->args && action->args[0];
+	case LP_CONTROL_DEED_HTTP:
+		return action->host && action->port && action->path;
+	case LP_CONTROL_DEED_TCP:
+	case LP_CONTROL_DEED_GRPC:
+		return action->host && action->port;
+	case LP_CONTROL_DEED_NONE:
+	case LP_CONTROL_DEED_SLEEP:
+		return true;
+	}
+	return true;		/* of a newer agent: it will fail by name when it is wanted */
+}
+
+static bool
+are_whole(const struct lp_control_container *container)
+{
+	uint32_t seen = 0;
+
+	for (size_t i = 0; i < container->probe_count; i++) {
+		const struct lp_control_probe *probe = &container->probes[i];
+
+		if (probe->kind < 0 || probe->kind >= LP_CONTROL_PROBES || (seen & 1u << probe->kind) || !is_whole(&probe->action))
+			return false;
+		seen |= 1u << probe->kind;
+	}
+	return is_whole(&container->post_start) && is_whole(&container->pre_stop);
+}
+
 /* Descriptors do not travel: whatever has no path has no place. What a mapping needs is checked once, here. */
 static int
 fix_container(struct lp_control_container *container, struct lp_err *err)
@@ -421,6 +557,8 @@ fix_container(struct lp_control_container *container, struct lp_err *err)
 		return lp_err_say(err, -EBADMSG, "a container without a proper name");
 	if (!config->process.args)
 		return lp_err_say(err, -EBADMSG, "container %s: nothing to run", container->name);
+	if (!are_whole(container))
+		return lp_err_say(err, -EBADMSG, "container %s: a probe or hook that is not whole", container->name);
 	config->rootfs.ready.fd = config->rootfs.writable.fd = -1;
 	for (size_t i = 0; i < config->rootfs.layer_count; i++) {
 		layers[i].fd = -1;
@@ -500,6 +638,27 @@ lp_control_message_read(struct lp_arena *arena, const void *data, size_t len, st
 			return lp_err_say(err, -EBADMSG, "a message: a file without a path");
 	*out = message;
 	return 0;
+}
+
+int
+lp_control_action_write(struct lp_buf *out, const struct lp_control_action *action, struct lp_err *err)
+{
+	return write_record(out, T_ACTION, action, "an action", err);
+}
+
+int
+lp_control_action_read(struct lp_arena *arena, const void *data, size_t len, struct lp_control_action *out, struct lp_err *err)
+{
+	struct lp_control_action action;
+	int rc;
+
+	memset(&action, 0, sizeof(action));
+	rc = read_record(arena, T_ACTION, data, len, &action, "an action", err);
+	if (!rc && !is_whole(&action))
+		rc = lp_err_say(err, -EBADMSG, "an action that is not whole");
+	if (!rc)
+		*out = action;
+	return rc;
 }
 
 /* ---- the state file ---- */

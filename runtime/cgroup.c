@@ -32,6 +32,8 @@ static const char *const controllers[LP_CGROUP_CONTROLLERS] = {
 	[LP_CGROUP_IO]      = "io",
 	[LP_CGROUP_CPUSET]  = "cpuset",
 	[LP_CGROUP_HUGETLB] = "hugetlb",
+	[LP_CGROUP_RDMA]    = "rdma",
+	[LP_CGROUP_MISC]    = "misc",
 };
 
 const char *
@@ -327,7 +329,7 @@ number_rows(const struct lp_cgroup_limits *limits, struct limit_row *rows)
 		uint64_t value;
 	} wanted[] = {
 		{ limits->memory_max_bytes > 0,	LP_CGROUP_MEMORY, "memory.max",       limits->memory_max_bytes },
-		{ limits->memory_min_bytes > 0,	LP_CGROUP_MEMORY, "memory.low",       limits->memory_min_bytes },
+		{ limits->memory_low_bytes > 0,	LP_CGROUP_MEMORY, "memory.low",       limits->memory_low_bytes },
 		{ limits->swap_max_bytes >= 0,	LP_CGROUP_MEMORY, "memory.swap.max",  (uint64_t)limits->swap_max_bytes },
 		{ limits->memory_oom_group,	LP_CGROUP_MEMORY, "memory.oom.group", 1 },
 		{ limits->cpu_request_milli > 0, LP_CGROUP_CPU,	  "cpu.weight",	      cpu_weight(limits->cpu_request_milli) },

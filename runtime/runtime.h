@@ -31,6 +31,7 @@
 #include "base/err.h"
 #include "runtime/cgroup.h"
 #include "runtime/ns.h"
+#include "runtime/seccomp_profile.h"
 
 struct lp_place {
 	const char *path;	/* NULL: fd */
@@ -146,6 +147,7 @@ struct lp_process_config {
 	enum lp_seccomp seccomp;
 	const void *seccomp_program;	/* struct sock_filter array; with DEFAULT: NULL */
 	size_t seccomp_bytes;
+	uint32_t seccomp_flags;		/* of seccomp(2), with GIVEN: as lp_seccomp_compile gives them; NEW_LISTENER: there is a listener to fetch */
 	const struct lp_rlimit *rlimits;
 	size_t rlimit_count;
 	bool oom_score_set;
@@ -229,6 +231,12 @@ int lp_container_kill(struct lp_container *container, struct lp_err *err);
 int lp_container_freeze(struct lp_container *container, bool frozen, struct lp_err *err);
 
 int lp_container_stats(struct lp_container *container, struct lp_cgroup_stats *out, struct lp_err *err);
+
+/*
+ * Other limits for a container that lives (OCI update, in-place resize): what is said is written where it differs (lp_cgroup_update);
+ * device rules, when there are any, take the place of the present filter. *out_missing as lp_container_missing; may be NULL.
+ */
+int lp_container_update(struct lp_container *container, const struct lp_cgroup_limits *limits, uint32_t *out_missing, struct lp_err *err);
 
 /* Remove its cgroup and its writable layer. -EBUSY while processes live: kill, wait for the pidfd, try again. */
 int lp_container_remove(struct lp_container *container, struct lp_err *err);

@@ -19,4 +19,10 @@ int lp_seccomp_program(const struct lp_process_config *process, const void **out
 /* Onto the calling process, for good; read back. Needs no_new_privs or CAP_SYS_ADMIN. */
 int lp_seccomp_load(const void *program, size_t bytes, struct lp_err *err);
 
+/*
+ * The same with flags of seccomp(2), as lp_seccomp_compile gives them. With SECCOMP_FILTER_FLAG_NEW_LISTENER the listener comes
+ * back in *out_listener (the caller's, close-on-exec), else -1. A flag that the kernel does not have: -EOPNOTSUPP, and nothing is loaded.
+ */
+int lp_seccomp_load_with(const void *program, size_t bytes, uint32_t flags, int *out_listener, struct lp_err *err);
+
 #endif

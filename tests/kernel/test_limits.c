@@ -74,7 +74,7 @@ TEST(requests_and_sets_reach_the_kernel)
 
 	cage->config.limits.cpuset_cpus = "0";
 	cage->config.limits.cpu_request_milli = 2000;
-	cage->config.limits.memory_min_bytes = 1 << 20;
+	cage->config.limits.memory_low_bytes = 1 << 20;
 	CHECK_OK(cage_shell(cage, "grep Cpus_allowed_list /proc/self/status; cat /sys/fs/cgroup/cpu.weight /sys/fs/cgroup/memory.low"), &cage->err);
 	CHECK_STR(cage->out, "Cpus_allowed_list:\t0\n79\n1048576\n");
 	cage_free(cage);

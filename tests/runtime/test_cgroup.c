@@ -46,7 +46,7 @@ TEST(limits_are_written_in_the_kernels_words)
 {
 	lp_auto_fd int fd = fake_cgroup("cpuset cpu io memory hugetlb pids\n");
 	const struct lp_cgroup_io io = { .major = 8, .minor = 16, .write_bps = 2097152 };
-	const struct lp_cgroup_limits limits = { .memory_max_bytes = 67108864, .memory_min_bytes = 1048576, .swap_max_bytes = 0,
+	const struct lp_cgroup_limits limits = { .memory_max_bytes = 67108864, .memory_low_bytes = 1048576, .swap_max_bytes = 0,
 		.memory_oom_group = true, .cpu_request_milli = 100, .cpu_max_milli = 1500, .pids_max = 1024, .cpuset_cpus = "0-1",
 		.io = &io, .io_count = 1 };
 	uint32_t missing = 77;
