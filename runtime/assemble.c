@@ -40,6 +40,8 @@ propagation(enum lp_mount_propagation wanted)
 		return MS_SLAVE;
 	case LP_MOUNT_SHARED:
 		return MS_SHARED;
+	case LP_MOUNT_UNBINDABLE:
+		return MS_UNBINDABLE;
 	}
 	return MS_PRIVATE;
 }
@@ -195,6 +197,9 @@ add(const struct lp_inside *inside, struct lp_assembly *assembly, size_t index, 
 		return add_dev(inside->config, assembly, mount, err);
 	case LP_MOUNT_CGROUP:
 		return add_cgroup(inside, assembly, mount, err);
+	case LP_MOUNT_FS:
+	case LP_MOUNT_REMOUNT:
+		break;
 	}
 	return lp_err_say(err, -EINVAL, "mount at %s is of no known kind", mount->target);
 }

@@ -63,6 +63,7 @@ lp_container_config_init(struct lp_container_config *config)
 	for (int i = 0; i < LP_NS_COUNT; i++)
 		config->ns[i].fd = -1;
 	config->ns[LP_NS_USER].how = LP_NS_HOST;	/* a new one needs id maps, which only the caller knows */
-	config->cgroup_parent_fd = -1;
+	config->ns[LP_NS_TIME].how = LP_NS_HOST;	/* clocks are the machine's unless somebody asks */
+	config->cgroup_parent_fd = config->start_fd = -1;
 	config->limits.swap_max_bytes = LP_CGROUP_SWAP_UNSET;
 }

@@ -20,7 +20,7 @@
 #include "base/text.h"
 #include "runtime/mount.h"
 
-enum { PID_TEXT = 32, MAP_TEXT = LP_IDMAP_MAX * 36, SYSCTL_PATH = 256 };
+enum { PID_TEXT = 32, MAP_TEXT = 4096, SYSCTL_PATH = 256 };
 
 static const struct {
 	const char *name;
@@ -33,6 +33,7 @@ static const struct {
 	[LP_NS_PID]    = { "pid",    CLONE_NEWPID },
 	[LP_NS_MOUNT]  = { "mnt",    CLONE_NEWNS },
 	[LP_NS_CGROUP] = { "cgroup", CLONE_NEWCGROUP },
+	[LP_NS_TIME]   = { "time",   CLONE_NEWTIME },
 };
 
 const char *
@@ -52,6 +53,8 @@ lp_ns_set_init(struct lp_ns_set *set)
 {
 	for (int i = 0; i < LP_NS_COUNT; i++)
 		set->fds[i] = -1;
+	set->reaper = 0;
+	set->reaper_fd = -1;
 }
 
 void
@@ -59,6 +62,7 @@ lp_ns_set_fini(struct lp_ns_set *set)
 {
 	for (int i = 0; i < LP_NS_COUNT; i++)
 		lp_close(&set->fds[i]);
+	lp_close(&set->reaper_fd);
 }
 
 int
@@ -177,8 +181,10 @@ write_map(int proc_fd, pid_t pid, const char *file, const struct lp_idmap *map, 
 	if (count == 0 || count > LP_IDMAP_MAX)
 		return lp_err_say(err, -EINVAL, "a user namespace needs 1 to %d lines in its %s", LP_IDMAP_MAX, file);
 	for (size_t i = 0; i < count; i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n", map[i].inside,
-		    map[i].outside, map[i].count);
+		len += len >= sizeof(text) ? 0 : (size_t)snprintf(text + len, sizeof(text) - len, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
+		    map[i].inside, map[i].outside, map[i].count);
+	if (len >= sizeof(text))
+		return lp_err_say(err, -E2BIG, "%s has more text than a page", file);
 	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
 	if (lp_path_put(proc_fd, path, text, err) < 0)
 		return lp_err_wrap(err, "%s", file);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -25,12 +26,13 @@ enum lp_ns {
 	LP_NS_PID,
 	LP_NS_MOUNT,
 	LP_NS_CGROUP,
+	LP_NS_TIME,
 	LP_NS_COUNT
 };
 
 #define LP_NS_BIT(ns) (UINT32_C(1) << (ns))
 
-#define LP_IDMAP_MAX 16
+#define LP_IDMAP_MAX 340	/* lines that the kernel takes (and it takes at most a page of text) */
 
 /* One line of an id map. */
 struct lp_idmap {
@@ -43,7 +45,13 @@ struct lp_sysctl {
 };
 
 struct lp_ns_config {
-	uint32_t make;			/* LP_NS_BIT() of USER, NET, IPC, UTS; nothing else */
+	/*
+	 * LP_NS_BIT() of USER, NET, IPC, UTS, PID; nothing else. PID: a pid namespace that containers join (shareProcessNamespace). Its
+	 * first process is made with it: a child of ours without rights, file system and descriptors that reaps. It
+	 * lives until it is killed, and everything in the namespace ends with it.
+	 */
+	uint32_t make;
+	const int *user_fd;		/* the others belong to this user namespace; NULL: to the new one, or else to ours */
 	const struct lp_idmap *uids, *gids;	/* with USER only */
 	size_t uid_count, gid_count;
 	const char *hostname;		/* NULL: as it is; with UTS only */
@@ -55,6 +63,8 @@ struct lp_ns_config {
 /* A set of namespaces; fds are -1 where none was made. */
 struct lp_ns_set {
 	int fds[LP_NS_COUNT];
+	pid_t reaper;		/* first process of a PID namespace made here: the caller's to kill and to reap; 0: none */
+	int reaper_fd;		/* its pidfd, -1 without; closed by lp_ns_set_fini, which kills nothing */
 };
 
 void lp_ns_set_init(struct lp_ns_set *set);
@@ -66,6 +76,16 @@ int lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct 
 
 /* The namespaces of a living process (bits of `which`), for adoption and exec. */
 int lp_ns_open(int pidfd, uint32_t which, struct lp_ns_set *out, struct lp_err *err);
+
+/* Id maps of a user namespace, as the caller's namespace sees them. */
+struct lp_ns_maps {
+	struct lp_idmap *uids, *gids;
+	size_t uid_count, gid_count;
+};
+
+/* What the kernel holds for this user namespace; lp_ns_maps_fini afterwards, also after a failure. */
+int lp_ns_maps_of(int userns_fd, struct lp_ns_maps *out, struct lp_err *err);
+void lp_ns_maps_fini(struct lp_ns_maps *maps);
 
 /* The id outside for an id inside; -ERANGE when the map has none. An empty map is the identity. */
 int lp_ns_map(const struct lp_idmap *map, size_t count, uint32_t inside, uint32_t *out);

@@ -40,16 +40,29 @@ struct lp_place {
 
 /* ---- namespaces ---------------------------------------------------------------------------------------------------- */
 
+/*
+ * MOUNT as JOIN or HOST: there is nothing to pivot. rootfs.ready, opened in that namespace, is laid over itself, the other mounts go
+ * below it, and the process is chrooted to it. What was mounted stays in that namespace: taking the one mount at rootfs.ready off takes all.
+ * TIME as NEW takes the offsets of the config; user ids of a joined USER namespace are asked of lp_ns_maps_of.
+ */
 enum lp_ns_how {
 	LP_NS_NEW,		/* made for this container */
-	LP_NS_JOIN,		/* fd of another's, as lp_ns_make returns it */
-	LP_NS_HOST		/* the caller's own; not for MOUNT */
+	LP_NS_JOIN,		/* fd of another's, as lp_ns_make returns it or a file of /proc/<pid>/ns is */
+	LP_NS_HOST		/* the caller's own */
 };
 
 struct lp_ns_choice {
 	enum lp_ns_how how;
 	int fd;			/* JOIN only */
 };
+
+/* How far a clock of a new time namespace is ahead; {0, 0}: not at all. */
+struct lp_time_offset {
+	int64_t s;
+	int64_t ns;
+};
+
+enum lp_mount_propagation { LP_MOUNT_PRIVATE, LP_MOUNT_SLAVE, LP_MOUNT_SHARED, LP_MOUNT_UNBINDABLE };
 
 /* ---- root file system ---------------------------------------------------------------------------------------------- */
 
@@ -62,6 +75,10 @@ struct lp_rootfs {
 	bool keep_upper;		/* do not empty "upper" first (OCI restart); default is fresh for every start */
 	bool durable;			/* sync at unmount; the default is overlayfs "volatile" */
 	bool readonly;
+	bool keep_ids;			/* ready: no shift of ids: the tree is stored with the ids of the host (OCI bundles) */
+	bool no_pivot;			/* move the root onto "/" and chroot (a root file system that cannot be pivoted from) */
+	bool propagation_set;		/* else private */
+	enum lp_mount_propagation propagation;	/* of the root in the container; SLAVE and SHARED also towards the tree at ready */
 };
 
 /* ---- mounts -------------------------------------------------------------------------------------------------------- */
@@ -73,10 +90,10 @@ enum lp_mount_kind {
 	LP_MOUNT_SYSFS,		/* of its network namespace */
 	LP_MOUNT_MQUEUE,	/* of its ipc namespace */
 	LP_MOUNT_DEV,		/* tmpfs with the usual nodes, config devices, links, pts and shm (unless another mount is at /dev/shm) */
-	LP_MOUNT_CGROUP		/* cgroup2, of its cgroup namespace */
+	LP_MOUNT_CGROUP,	/* cgroup2, of its cgroup namespace */
+	LP_MOUNT_FS,		/* any file system by name: fstype, device, options */
+	LP_MOUNT_REMOUNT	/* nothing new: attributes, propagation and options of what is mounted at target */
 };
-
-enum lp_mount_propagation { LP_MOUNT_PRIVATE, LP_MOUNT_SLAVE, LP_MOUNT_SHARED };
 
 #define LP_MOUNT_RO	  1u
 #define LP_MOUNT_NOSUID	  2u
@@ -85,15 +102,36 @@ enum lp_mount_propagation { LP_MOUNT_PRIVATE, LP_MOUNT_SLAVE, LP_MOUNT_SHARED };
 #define LP_MOUNT_RECURSIVE 16u	/* bind: submounts too; ro then holds for all of them */
 #define LP_MOUNT_NO_IDMAP 32u	/* bind: leave ids as on the host (files that the owner wrote with shifted ids, tmpfs before 6.3) */
 #define LP_MOUNT_OPTIONAL 64u	/* a kernel without this file system is no error (mqueue) */
+#define LP_MOUNT_PROPAGATE 128u	/* `propagation` holds for kinds other than bind too (they are private by nature) */
+#define LP_MOUNT_COPY_UP 256u	/* tmpfs: begins with a copy of what the image has at target */
+#define LP_MOUNT_MAKE_SUB 512u	/* bind with sub: make it (a directory, 0755, of the container's root) when missing */
+#define LP_MOUNT_IDMAP	1024u	/* bind: shift ids by uids and gids of this row, or without rows by the container's user namespace */
+#define LP_MOUNT_IDMAP_ALL 2048u	/* likewise for what is mounted below (ridmap) */
+#define LP_MOUNT_NOFOLLOW 4096u	/* bind: a source that is a symbolic link is itself what is bound */
 
 struct lp_mount {
 	enum lp_mount_kind kind;
 	const char *target;		/* absolute, in the container; made when missing; links resolve inside the root */
 	struct lp_place source;		/* bind */
 	uint32_t flags;			/* LP_MOUNT_* */
-	enum lp_mount_propagation propagation;	/* bind */
+	enum lp_mount_propagation propagation;	/* bind, and with PROPAGATE; for all that is mounted below too */
 	uint64_t size_bytes;		/* tmpfs, dev; 0: kernel's default for tmpfs, 64 KiB for dev */
-	uint32_t mode;			/* tmpfs; 0: 01777 */
+	uint32_t mode;			/* tmpfs; 0: 01777 (FS: see options) */
+	/*
+	 * MOUNT_ATTR_* of linux/mount.h, in addition to flags; cleared before set. `all`: also for what is mounted below (the words
+	 * rro, rnosuid ...). One of the ATIME modes in a set mask stands for its field: MOUNT_ATTR__ATIME is cleared by the runtime.
+	 */
+	uint64_t attr_set, attr_clear, attr_set_all, attr_clear_all;
+	const char *sub;		/* bind: what lies at this relative path below source, however source is raced with; NULL: source */
+	const char *fstype;		/* FS */
+	const char *device;		/* FS: its source word; NULL: none */
+	/*
+	 * FS, REMOUNT: data and superblock options as mount(8) has them, comma between ("size=64k,mode=755,sync,lazytime"); NULL: none.
+	 * uid= and gid= are ids of the container.
+	 */
+	const char *options;
+	const struct lp_idmap *uids, *gids;	/* with IDMAP; NULL: the container's */
+	size_t uid_count, gid_count;
 };
 
 /* ---- devices ------------------------------------------------------------------------------------------------------- */
@@ -128,6 +166,15 @@ struct lp_rlimit {
 	uint64_t soft, hard;	/* RLIM_INFINITY = no limit */
 };
 
+/* sched_setattr(2). */
+struct lp_scheduler {
+	uint32_t policy;	/* SCHED_* */
+	int32_t nice;
+	uint32_t priority;
+	uint64_t flags;		/* SCHED_FLAG_* */
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
 /* ---- a process ----------------------------------------------------------------------------------------------------- */
 
 /* What runs: the container's first process, or one more by lp_container_exec. */
@@ -142,6 +189,7 @@ struct lp_process_config {
 	bool terminal;			/* a pty of the container's own devpts; its master comes back */
 	uint16_t rows, cols;		/* 0: not set */
 	int stdio[3];			/* given to the process when no terminal; -1: /dev/null */
+	uint32_t keep_fds;		/* so many of the caller's descriptors from 3 on stay open under their numbers */
 	struct lp_caps caps;
 	bool no_new_privs;
 	enum lp_seccomp seccomp;
@@ -152,7 +200,50 @@ struct lp_process_config {
 	size_t rlimit_count;
 	bool oom_score_set;
 	int32_t oom_score_adj;
+	bool umask_set;			/* umask is as it stands, 0 too */
+	bool keep_keyring;		/* stay in the caller's session keyring */
+	const struct lp_scheduler *scheduler;	/* NULL: as the caller's */
+	bool io_priority_set;
+	int32_t io_class, io_priority;	/* IOPRIO_CLASS_* (1 real time, 2 best effort, 3 idle), 0 to 7 */
+	bool personality_set;
+	uint32_t personality;		/* personality(2): domain | flags */
+	const char *cpus_initial;	/* CPU list "0-3,7" to begin with ...; NULL: as the caller's */
+	const char *cpus_final;		/* ... and that of the program */
+	const char *apparmor;		/* profile at execve; an error where the kernel has no AppArmor; NULL: none */
+	const char *selinux;		/* label at execve, likewise */
+	const char *sub_cgroup;		/* exec: a directory below the container's cgroup; NULL: that itself */
 };
+
+/* ---- hooks --------------------------------------------------------------------------------------------------------- */
+
+/* A program of the caller's. */
+struct lp_hook {
+	const char *path;		/* absolute */
+	const char *const *args;	/* NULL-terminated, args[0] first; NULL: path alone */
+	const char *const *env;		/* NULL-terminated; NULL: empty */
+	int64_t timeout_ms;		/* 0: none */
+};
+
+/* Hooks that the child runs; each reads `head`, the child's number in the caller's pid namespace, `tail` on its stdin. */
+struct lp_hook_group {
+	const struct lp_hook *rows;
+	size_t count;
+	const char *head, *tail;	/* the state JSON around the pid */
+};
+
+struct lp_hooks {
+	/*
+	 * The owner's turn, when namespaces and mounts are there and the child waits to pivot: prestart and createRuntime, network.
+	 * Less than 0 ends the create. NULL: none.
+	 */
+	int (*before_pivot)(void *arg, pid_t pid, struct lp_err *err);
+	void *arg;
+	struct lp_hook_group create;	/* createContainer: paths of the host, namespaces of the container (user apart), before pivot */
+	struct lp_hook_group start;	/* startContainer: inside, with the rights of the process, right before execve */
+};
+
+/* Run one from here: state on its stdin, killed at its timeout. -EIO when it failed, with its name and status in words. */
+int lp_hook_run(const struct lp_hook *hook, const void *state, size_t state_len, struct lp_err *err);
 
 /* ---- a container --------------------------------------------------------------------------------------------------- */
 
@@ -167,7 +258,9 @@ struct lp_container_config {
 	struct lp_ns_choice ns[LP_NS_COUNT];
 	const struct lp_idmap *uids, *gids;	/* of the user namespace, made or joined */
 	size_t uid_count, gid_count;
-	const char *hostname;		/* with a new UTS namespace */
+	const char *hostname;		/* with a new or joined UTS namespace; NULL: as it is */
+	const char *domainname;		/* likewise */
+	struct lp_time_offset monotonic, boottime;	/* of a new time namespace */
 	const struct lp_sysctl *sysctls;	/* of namespaces that are NEW here, lp_ns_sysctl_allowed */
 	size_t sysctl_count;
 	const struct lp_device *devices;
@@ -176,6 +269,13 @@ struct lp_container_config {
 	const char *cgroup_name;	/* "web.0" */
 	struct lp_cgroup_limits limits;
 	bool strict;			/* a limit or device filter that cannot be set is an error */
+	const char *mount_label;	/* SELinux context of the mounts; an error where the kernel has no SELinux; NULL: none */
+	const struct lp_hooks *hooks;	/* NULL: none */
+	/*
+	 * For create alone: a listening SOCK_SEQPACKET unix socket. The child then waits for lp_container_start_at instead of its
+	 * creator, which may end. -1: it waits for lp_container_start.
+	 */
+	int start_fd;
 };
 
 /*
@@ -204,6 +304,15 @@ int lp_container_create(const struct lp_container_config *config, struct lp_cont
 /* Let it execve; returns when it did. On failure the process is gone and reaped, the container may only be removed. */
 int lp_container_start(struct lp_container *container, struct lp_err *err);
 
+/*
+ * The same for a container that was created with start_fd, by whatever process: `name` below dir_fd is that socket. The container is an
+ * adopted one. On failure its process has ended (and is its parent's to reap).
+ */
+int lp_container_start_at(struct lp_container *container, int dir_fd, const char *name, struct lp_err *err);
+
+/* Does its first process still wait for start? What the kernel says, also of adopted containers. */
+bool lp_container_waits(const struct lp_container *container);
+
 /* create + start in one go. On failure nothing is left behind. */
 int lp_container_run(const struct lp_container_config *config, struct lp_container **out, struct lp_err *err);
 
@@ -220,6 +329,11 @@ uint32_t lp_container_missing(const struct lp_container *container);
 const char *lp_container_notes(const struct lp_container *container);
 /* The master of its terminal, -1 without. Hand over: the caller closes it. */
 int lp_container_take_terminal(struct lp_container *container);
+/*
+ * The notify descriptor of its seccomp filter, -1 when the filter has none (process.seccomp_flags). There after run, start and
+ * start_at. Hand over: the caller closes it.
+ */
+int lp_container_take_listener(struct lp_container *container);
 
 /* The end of the first process, without blocking: -EAGAIN while it lives. Afterwards answers the same again. */
 int lp_container_wait(struct lp_container *container, struct lp_container_exit *out, struct lp_err *err);
@@ -249,6 +363,7 @@ struct lp_process {
 	pid_t pid;		/* child of the caller */
 	int pidfd;		/* the caller's, like the terminal */
 	int terminal;		/* -1 without */
+	int listener;		/* seccomp notify, -1 without */
 };
 
 void lp_process_init(struct lp_process *process);	/* all -1 */

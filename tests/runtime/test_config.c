@@ -16,11 +16,12 @@ TEST(a_container_that_asks_for_nothing_gets_the_promised_defaults)
 	CHECK_INT(config.rootfs.ready.fd, -1);
 	CHECK_INT(config.rootfs.writable.fd, -1);
 	CHECK_INT(config.cgroup_parent_fd, -1);
+	CHECK_INT(config.start_fd, -1);
 	CHECK_INT(config.limits.swap_max_bytes, LP_CGROUP_SWAP_UNSET);
 	for (int i = 0; i < 3; i++)
 		CHECK_INT(config.process.stdio[i], -1);
 	for (int i = 0; i < LP_NS_COUNT; i++)
-		CHECK_INT(config.ns[i].how, i == LP_NS_USER ? LP_NS_HOST : LP_NS_NEW);
+		CHECK_INT(config.ns[i].how, i == LP_NS_USER || i == LP_NS_TIME ? LP_NS_HOST : LP_NS_NEW);
 }
 
 static bool
