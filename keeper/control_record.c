@@ -574,7 +574,7 @@ fix_container(struct lp_control_container *container, struct lp_err *err)
 		config->process.stdio[i] = -1;
 	for (int i = 0; i < LP_NS_COUNT; i++)
 		config->ns[i].fd = -1;
-	config->cgroup_parent_fd = -1;
+	config->cgroup_parent_fd = config->start_fd = -1;
 	return 0;
 }
 
