@@ -1,7 +1,7 @@
 /*
  * specs/check.c - is the object what Kubernetes would accept? Every fault at once.
  *
- * The rows say what is required and name a rule for single values; hooks (check_pod.c, check_container.c, check_service.c)
+ * The rows say what is required and name a rule for single values; hooks (check_pod.c, check_container.c, check_service.c, check_storage.c)
  * look at what hangs together.
  */
 #include <errno.h>
@@ -81,6 +81,7 @@ check_members(
 	lp_check_pod_object(id, object, trail, faults);
 	lp_check_container_object(id, object, trail, faults);
 	lp_check_service_object(id, object, trail, faults);
+	lp_check_storage_object(id, object, trail, faults);
 }
 
 /* ---- whole objects */
@@ -250,6 +251,7 @@ lp_check_update(
 		lp_check_pod_update(object, old, faults);
 	if (kind->schema == LP_SCHEMA_service)
 		lp_check_service_update(object, old, faults);
+	lp_check_storage_update(kind->schema, object, old, faults);
 	if (kind->schema == LP_SCHEMA_secret)
 		must_stay(object, old, "type", faults);
 	if (kind->schema == LP_SCHEMA_secret || kind->schema == LP_SCHEMA_configmap)

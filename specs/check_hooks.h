@@ -22,6 +22,9 @@ void lp_check_container_object(enum lp_schema_id schema, const struct lp_json *o
     struct lp_faults *faults);
 void lp_check_service_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
     struct lp_faults *faults);
+void lp_check_storage_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
+    struct lp_faults *faults);
+void lp_check_storage_update(enum lp_schema_id schema, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults);
 void lp_check_service_update(const struct lp_json *service, const struct lp_json *old, struct lp_faults *faults);
 
 #endif

@@ -314,6 +314,8 @@ default_schema(struct lp_arena *arena, enum lp_schema_id id, struct lp_json *obj
 		default_secret(arena, object);
 	else if (id == LP_SCHEMA_namespace)
 		default_namespace(arena, object);
+	else if (id == LP_SCHEMA_persistent_volume || id == LP_SCHEMA_persistent_volume_claim)
+		set_missing(arena, lp_json_need_object(arena, object, "status"), "phase", "Pending");
 	else if (id == LP_SCHEMA_host_path)
 		set_absent(arena, object, "type");
 	else if (id == LP_SCHEMA_slice_port)

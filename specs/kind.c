@@ -9,6 +9,7 @@
 #define PODS (ALL | LP_KIND_STATUS | LP_KIND_BINDING | LP_KIND_EVICTION | LP_KIND_STREAMS)
 #define DISCOVERY "discovery.k8s.io"
 #define COORDINATION "coordination.k8s.io"
+#define STORAGE "storage.k8s.io"
 
 /* clang-format off */
 static const struct lp_kind kinds[] = {
@@ -24,6 +25,9 @@ static const struct lp_kind kinds[] = {
 	{ "",           "v1", "Endpoints",       "endpoints",       "endpoints",      "ep",    "",     true,  false, ALL,                                       LP_SCHEMA_endpoints },
 	{ DISCOVERY,    "v1", "EndpointSlice",   "endpointslices",  "endpointslice",  "",      "",     true,  true,  ALL,                                       LP_SCHEMA_endpoint_slice },
 	{ COORDINATION, "v1", "Lease",           "leases",          "lease",          "",      "",     true,  false, ALL,                                       LP_SCHEMA_lease },
+	{ "",           "v1", "PersistentVolume", "persistentvolumes", "persistentvolume", "pv", "",    false, false, ALL | LP_KIND_STATUS,                     LP_SCHEMA_persistent_volume },
+	{ "",           "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", "pvc", "", true, false, ALL | LP_KIND_STATUS,         LP_SCHEMA_persistent_volume_claim },
+	{ STORAGE,      "v1", "StorageClass",    "storageclasses",  "storageclass",   "sc",    "",     false, false, ALL,                                       LP_SCHEMA_storage_class },
 };
 /* clang-format on */
 

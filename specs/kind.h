@@ -27,9 +27,9 @@ enum lp_kind_verbs {
 struct lp_kind {
 	char group[28];			/* "" = core */
 	char version[12];
-	char kind[20];
-	char plural[20];
-	char singular[20];
+	char kind[24];
+	char plural[24];
+	char singular[24];
 	char shorts[16];		/* comma-separated, "" = none */
 	char category[4];		/* "all" or "" */
 	bool namespaced;

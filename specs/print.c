@@ -17,7 +17,7 @@ enum { NAME = 1, WIDE = 2, NUMBER = 4 };	/* format "name", priority 1, type inte
 /* Rows of one kind stand together, in the order of their cells. */
 static const struct {
 	uint16_t schema;
-	char name[18];
+	char name[22];
 	uint8_t flags;
 } columns[] = {
 	{ LP_SCHEMA_pod, "Name", NAME },
@@ -80,6 +80,32 @@ static const struct {
 	{ LP_SCHEMA_lease, "Name", NAME },
 	{ LP_SCHEMA_lease, "Holder", 0 },
 	{ LP_SCHEMA_lease, "Age", 0 },
+	{ LP_SCHEMA_persistent_volume, "Name", NAME },
+	{ LP_SCHEMA_persistent_volume, "Capacity", 0 },
+	{ LP_SCHEMA_persistent_volume, "Access Modes", 0 },
+	{ LP_SCHEMA_persistent_volume, "Reclaim Policy", 0 },
+	{ LP_SCHEMA_persistent_volume, "Status", 0 },
+	{ LP_SCHEMA_persistent_volume, "Claim", 0 },
+	{ LP_SCHEMA_persistent_volume, "StorageClass", 0 },
+	{ LP_SCHEMA_persistent_volume, "VolumeAttributesClass", 0 },
+	{ LP_SCHEMA_persistent_volume, "Reason", 0 },
+	{ LP_SCHEMA_persistent_volume, "Age", 0 },
+	{ LP_SCHEMA_persistent_volume, "VolumeMode", WIDE },
+	{ LP_SCHEMA_persistent_volume_claim, "Name", NAME },
+	{ LP_SCHEMA_persistent_volume_claim, "Status", 0 },
+	{ LP_SCHEMA_persistent_volume_claim, "Volume", 0 },
+	{ LP_SCHEMA_persistent_volume_claim, "Capacity", 0 },
+	{ LP_SCHEMA_persistent_volume_claim, "Access Modes", 0 },
+	{ LP_SCHEMA_persistent_volume_claim, "StorageClass", 0 },
+	{ LP_SCHEMA_persistent_volume_claim, "VolumeAttributesClass", 0 },
+	{ LP_SCHEMA_persistent_volume_claim, "Age", 0 },
+	{ LP_SCHEMA_persistent_volume_claim, "VolumeMode", WIDE },
+	{ LP_SCHEMA_storage_class, "Name", NAME },
+	{ LP_SCHEMA_storage_class, "Provisioner", 0 },
+	{ LP_SCHEMA_storage_class, "ReclaimPolicy", 0 },
+	{ LP_SCHEMA_storage_class, "VolumeBindingMode", 0 },
+	{ LP_SCHEMA_storage_class, "AllowVolumeExpansion", 0 },
+	{ LP_SCHEMA_storage_class, "Age", 0 },
 	{ LP_SCHEMA_none, "Name", NAME },
 	{ LP_SCHEMA_none, "Age", 0 },
 };
@@ -555,6 +581,84 @@ slice_cells(struct row *row)
 	add_age(row);
 }
 
+/* ---- storage */
+
+/* "RWO,ROX", in the order that kubectl has. */
+static void
+add_modes(struct row *row, const char *path)
+{
+	static const struct {
+		char mode[18], word[5];
+	} modes[] = { { "ReadWriteOnce", "RWO" }, { "ReadOnlyMany", "ROX" }, { "ReadWriteMany", "RWX" }, { "ReadWriteOncePod", "RWOP" } };
+	lp_auto_buf struct lp_buf out = { 0 };
+
+	lp_buf_init(&out, 1024);
+	for (size_t i = 0; i < lp_count(modes); i++) {
+		bool has = false;
+
+		lp_json_each(mode, lp_json_path(row->object, path))
+			has |= lp_text_same(lp_json_text(mode), modes[i].mode);
+		if (has)
+			lp_buf_printf(&out, "%s%s", out.len ? "," : "", modes[i].word);
+	}
+	add_buf(row, &out, "");
+}
+
+static const char *
+phase_or_terminating(const struct lp_json *object)
+{
+	const char *phase = lp_json_str(object, "status.phase");
+
+	return lp_object_deleting(object) ? "Terminating" : phase;
+}
+
+static void
+volume_cells(struct row *row)
+{
+	const char *namespace = lp_json_str(row->object, "spec.claimRef.namespace"), *name = lp_json_str(row->object, "spec.claimRef.name");
+
+	add(row, lp_object_name(row->object));
+	add_at(row, "spec.capacity.storage", "");
+	add_modes(row, "spec.accessModes");
+	add_at(row, "spec.persistentVolumeReclaimPolicy", "");
+	add(row, phase_or_terminating(row->object));
+	add(row, name ? lp_arena_printf(row->arena, "%s/%s", namespace ? namespace : "", name) : "");
+	add_at(row, "spec.storageClassName", "");
+	add_at(row, "spec.volumeAttributesClassName", "<unset>");
+	add_at(row, "status.reason", "");
+	add_age(row);
+	add_at(row, "spec.volumeMode", "<unset>");
+}
+
+static void
+claim_cells(struct row *row)
+{
+	bool bound = lp_json_str(row->object, "spec.volumeName") && *lp_json_str(row->object, "spec.volumeName");
+
+	add(row, lp_object_name(row->object));
+	add(row, phase_or_terminating(row->object));
+	add_at(row, "spec.volumeName", "");
+	add(row, bound ? lp_json_str(row->object, "status.capacity.storage") : "");
+	add_modes(row, bound ? "status.accessModes" : "");
+	add_at(row, "spec.storageClassName", "");
+	add_at(row, "spec.volumeAttributesClassName", "<unset>");
+	add_age(row);
+	add_at(row, "spec.volumeMode", "<unset>");
+}
+
+static void
+class_cells(struct row *row)
+{
+	bool preset = lp_text_same(lp_object_annotation(row->object, "storageclass.kubernetes.io/is-default-class"), "true");
+
+	add(row, preset ? lp_arena_printf(row->arena, "%s (default)", lp_object_name(row->object)) : lp_object_name(row->object));
+	add_at(row, "provisioner", "");
+	add_at(row, "reclaimPolicy", "<unset>");
+	add_at(row, "volumeBindingMode", "<unset>");
+	add(row, lp_json_bool(row->object, "allowVolumeExpansion", false) ? "true" : "false");
+	add_age(row);
+}
+
 /* ---- the rest */
 
 static void
@@ -599,6 +703,12 @@ lp_print_cells(struct lp_arena *arena, const struct lp_kind *kind, const struct 
 		endpoints_cells(&row);
 	else if (kind->schema == LP_SCHEMA_endpoint_slice)
 		slice_cells(&row);
+	else if (kind->schema == LP_SCHEMA_persistent_volume)
+		volume_cells(&row);
+	else if (kind->schema == LP_SCHEMA_persistent_volume_claim)
+		claim_cells(&row);
+	else if (kind->schema == LP_SCHEMA_storage_class)
+		class_cells(&row);
 	else
 		simple_cells(&row, kind->schema);
 	return arena->failed ? NULL : row.cells;

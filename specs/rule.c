@@ -53,6 +53,11 @@ static const char words[][184] = {
 	[LP_RULE_IP_FAMILY_POLICY] = "PreferDualStack,RequireDualStack,SingleStack",
 	[LP_RULE_ADDRESS_TYPE] = "FQDN,IPv4,IPv6",
 	[LP_RULE_FS_GROUP_POLICY] = "Always,OnRootMismatch",
+	[LP_RULE_ACCESS_MODE] = "ReadOnlyMany,ReadWriteMany,ReadWriteOnce,ReadWriteOncePod",
+	[LP_RULE_RECLAIM] = "Delete,Retain",
+	[LP_RULE_VOLUME_MODE] = "Block,Filesystem",
+	[LP_RULE_BINDING_MODE] = "Immediate,WaitForFirstConsumer",
+	[LP_RULE_RRO] = "Disabled,Enabled,IfPossible",
 };
 
 static bool
