@@ -621,7 +621,7 @@ check_host_process(struct look *look)
 
 /* ---- the table */
 
-/* In the order in which Kubernetes tells them: what both levels ask, then what only one of them asks. */
+/* In the order in which Kubernetes tells them: the baseline's, then what restricted asks beyond it. */
 static const struct {
 	const char *(*check)(struct look *look);
 	char reason[36];
@@ -629,19 +629,19 @@ static const struct {
 	int since, until;		/* versions 1.since to 1.until */
 } checks[] = {
 	{ check_apparmor, "forbidden AppArmor profile", true, true, 0, LP_PODSECURITY_LATEST },
+	{ check_caps_baseline, "non-default capabilities", true, false, 0, LP_PODSECURITY_LATEST },
+	{ check_caps_baseline, "non-default capabilities", false, true, 0, 21 },
 	{ check_host_namespaces, "host namespaces", true, true, 0, LP_PODSECURITY_LATEST },
+	{ check_host_paths, "hostPath volumes", true, false, 0, LP_PODSECURITY_LATEST },
 	{ check_host_ports, "hostPort", true, true, 0, LP_PODSECURITY_LATEST },
 	{ check_probe_hosts, "probe or lifecycle host", true, true, 34, LP_PODSECURITY_LATEST },
 	{ check_privileged, "privileged", true, true, 0, LP_PODSECURITY_LATEST },
 	{ check_proc_mount, "procMount", true, true, 0, LP_PODSECURITY_LATEST },
 	{ check_selinux, "seLinuxOptions", true, true, 0, LP_PODSECURITY_LATEST },
-	{ check_sysctls, "forbidden sysctls", true, true, 0, LP_PODSECURITY_LATEST },
-	{ check_host_process, "hostProcess", true, true, 0, LP_PODSECURITY_LATEST },
-	{ check_caps_baseline, "non-default capabilities", true, false, 0, LP_PODSECURITY_LATEST },
-	{ check_caps_baseline, "non-default capabilities", false, true, 0, 21 },
-	{ check_host_paths, "hostPath volumes", true, false, 0, LP_PODSECURITY_LATEST },
 	{ check_seccomp_notes, "seccompProfile", true, true, 0, 18 },
 	{ check_seccomp_baseline, "seccompProfile", true, false, 19, LP_PODSECURITY_LATEST },
+	{ check_sysctls, "forbidden sysctls", true, true, 0, LP_PODSECURITY_LATEST },
+	{ check_host_process, "hostProcess", true, true, 0, LP_PODSECURITY_LATEST },
 	{ check_escalation, "allowPrivilegeEscalation != false", false, true, 8, LP_PODSECURITY_LATEST },
 	{ check_caps_restricted, "unrestricted capabilities", false, true, 22, LP_PODSECURITY_LATEST },
 	{ check_volumes, "restricted volume types", false, true, 0, LP_PODSECURITY_LATEST },
