@@ -77,7 +77,7 @@ convert_process(struct lp_arena *arena, const struct lp_spec_pod *pod, const str
 	if (rc == 0)
 		rc = lp_convert_seccomp(pod, container, out, err);
 	out->oom_score_set = true;
-	out->oom_score_adj = lp_convert_oom_score(lp_convert_qos(pod), container, facts);
+	out->oom_score_adj = lp_convert_oom_score(pod, container, facts);
 	return rc;
 }
 
@@ -154,7 +154,8 @@ convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
 		rc = lp_convert_mounts(arena, container, volumes, volume_count, facts, config, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "container %s", container->name);
-	lp_convert_limits(container, &config->limits);
+	if (lp_convert_limits(arena, pod, container, facts, &config->limits) < 0)
+		return lp_err_set(err, -ENOMEM, "container %s", container->name);
 	config->masked_paths = lp_convert_privileged(container) ? NULL : lp_container_masked;
 	config->readonly_paths = lp_convert_privileged(container) ? NULL : lp_container_readonly;
 	if (lp_convert_privileged(container)) {
@@ -225,9 +226,9 @@ lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const stru
 		.grace_ms = 1000 * (pod->spec->termination_grace_period_seconds.has ? pod->spec->termination_grace_period_seconds.value
 										    : DEFAULT_GRACE_S),
 		.cgroup = lp_arena_printf(arena, "%s/%s/pod%s", facts->instance, lp_convert_qos_folder(lp_convert_qos(pod)), lp_object_uid(pod_json)),
-		.limits = { .swap_max_bytes = LP_CGROUP_SWAP_UNSET },
 	};
-	rc = lp_convert_users(arena, facts, out, err);
+	rc = lp_convert_pod_limits(arena, pod, facts, &out->limits) < 0 ? lp_err_set(err, -ENOMEM, "pod %s", out->name)
+								  : lp_convert_users(arena, facts, out, err);
 	if (rc == 0)
 		rc = lp_convert_sysctls(arena, pod, facts, out, err);
 	if (rc == 0)

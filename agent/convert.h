@@ -23,6 +23,12 @@ enum lp_convert_qos { LP_CONVERT_GUARANTEED, LP_CONVERT_BURSTABLE, LP_CONVERT_BE
 enum lp_convert_qos lp_convert_qos(const struct lp_spec_pod *pod);
 const char *lp_convert_qos_name(enum lp_convert_qos qos);
 
+/*
+ * What a pod asks for in all ("cpu" in thousandths, "memory", "ephemeral-storage" in bytes): the sum of its containers and sidecars,
+ * at least that of every init container beside the sidecars before it; with its overhead. *out_all (may be NULL): every one says so.
+ */
+int64_t lp_convert_sum(const struct lp_spec_pod *pod, bool limit, const char *name, bool *out_all);
+
 /* Does the pod want a user namespace of its own? `why` (may be NULL) gets the reason when it wants one and cannot have it. */
 bool lp_convert_wants_users(const struct lp_spec_pod *pod, const char **out_why);
 

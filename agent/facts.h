@@ -38,6 +38,8 @@ struct lp_facts {
 	uint32_t uid_base;		/* 0: the host's user namespace */
 	bool tmpfs_idmap;		/* the kernel can idmap tmpfs (6.3) */
 	bool may_protect;		/* negative oom_score_adj is allowed */
+	bool memory_qos;		/* requests become memory.min, and memory.high stands before limits */
+	uint64_t pod_pids_max;		/* processes of a whole pod; 0: 1024 a container */
 	const struct lp_facts_image *images;	/* init containers first, then containers */
 	const uint64_t *attempts;	/* first attempt of each, same order; NULL: 0 */
 	lp_facts_object_fn object;
