@@ -8,6 +8,7 @@
 #include "base/seam.h"
 #include "base/text.h"
 #include "manager/allocate.h"
+#include "manager/storage.h"
 #include "specs/object.h"
 #include "specs/schema.h"
 #include "specs/status.h"
@@ -175,12 +176,30 @@ keep_metadata(struct lp_change *change, struct lp_json *object, const struct lp_
 
 /* ---- kinds with something of their own */
 
+/* A claim or a volume goes only when nobody uses it; a claim that names no class gets the default one. */
+static void
+prepare_storage(struct lp_change *change, struct lp_json *object)
+{
+	bool claim = is_kind(change, "PersistentVolumeClaim");
+	const char *finalizer = claim ? LP_STORAGE_CLAIM_USED : LP_STORAGE_VOLUME_USED;
+	const char *class = claim ? lp_storage_default_class(change->manager->cache) : NULL;
+	struct lp_json *metadata = lp_json_need_object(&change->arena, object, "metadata"), *spec = lp_json_get(object, "spec");
+
+	if (!lp_object_has_finalizer(object, finalizer))
+		lp_json_append(&change->arena, lp_json_need_array(&change->arena, metadata, "finalizers"),
+		    lp_json_new_str(&change->arena, finalizer));
+	if (class && spec && !lp_json_get(spec, "storageClassName"))
+		lp_json_set_str(&change->arena, spec, "storageClassName", class);
+}
+
 /* What a client may not decide at creation. A node comes with its status; nobody else does. */
 static void
 prepare(struct lp_change *change, struct lp_json *object)
 {
 	if (is_kind(change, "Node") && !change->ours)
 		(void)lp_json_remove(lp_json_path(object, "metadata.annotations"), LP_ADMIT_NODE_KEY);	/* usually not there */
+	if (is_kind(change, "PersistentVolumeClaim") || is_kind(change, "PersistentVolume"))
+		prepare_storage(change, object);
 	if ((change->kind->verbs & LP_KIND_STATUS) && !is_kind(change, "Node") && !change->ours)
 		(void)lp_json_remove(object, "status");		/* usually not there */
 }
@@ -239,9 +258,10 @@ lp_admit_create(struct lp_change *change, struct lp_json *object, int64_t wall_m
 	if (lp_default_object(&change->arena, change->kind, object, &err) < 0 || allocate(change, object, NULL, &faults) < 0)
 		return lp_change_refuse(change, NULL);
 	(void)lp_check_create(change->kind, object, &faults);	/* its result is in faults */
-	if (verdict(change, &faults) < 0)
+	lp_admit_security_labels(change, object, NULL, &faults);
+	if (verdict(change, &faults) < 0 || check_namespace(change) < 0)
 		return -EINVAL;
-	return check_namespace(change);
+	return lp_admit_security(change, object, NULL);
 }
 
 /* ---- update */
@@ -336,7 +356,8 @@ lp_admit_update(struct lp_change *change, struct lp_json *object, const struct l
 	    (!*change->subresource && allocate(change, object, old, &faults) < 0))
 		return lp_change_refuse(change, NULL);
 	(void)lp_check_update(change->kind, object, old, &faults);	/* its result is in faults */
-	if (verdict(change, &faults) < 0)
+	lp_admit_security_labels(change, object, old, &faults);
+	if (verdict(change, &faults) < 0 || lp_admit_security(change, object, old) < 0)
 		return -EINVAL;
 	count_generation(change, object, old);
 	return change->arena.failed ? lp_change_refuse(change, NULL) : 0;

@@ -7,6 +7,7 @@
 #define LP_MANAGER_ADMIT_H
 
 #include "manager/change.h"
+#include "specs/status.h"
 
 /* On a Node: which key speaks for it. Only joining writes it (sign_join.c); admission keeps it whatever a client sends. */
 #define LP_ADMIT_NODE_KEY "limpet.dev/key"
@@ -22,5 +23,14 @@ int lp_admit_create(struct lp_change *change, struct lp_json *object, int64_t wa
 
 /* A changed object; `old` is what is there. Keeps what a client may not change, then defaults, ranges and checks. */
 int lp_admit_update(struct lp_change *change, struct lp_json *object, const struct lp_json *old);
+
+/* ---- admit_security.c: Pod Security Standards, by the labels of the namespace */
+
+/* Labels of a Namespace that cannot be read; those that it had already are no fault. */
+void lp_admit_security_labels(const struct lp_change *change, const struct lp_json *object, const struct lp_json *old,
+    struct lp_faults *faults);
+
+/* A Pod its namespace does not allow is refused (403); what would be refused is warned of; old NULL: a new object. */
+int lp_admit_security(struct lp_change *change, const struct lp_json *object, const struct lp_json *old);
 
 #endif

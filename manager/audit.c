@@ -106,6 +106,7 @@ write_line(struct lp_buf *line, const struct lp_request *request, const char *re
 	add_member(line, "namespace", asked->namespace);
 	add_member(line, "name", asked->name ? asked->name : request->made);
 	add_member(line, "from", remote);
+	add_member(line, "podSecurity", request->remark);
 	lp_buf_printf(line, ",\"code\":%d}\n", code);
 }
 

@@ -1,7 +1,8 @@
 /*
  * manager/audit.h - who changed what, when, and with what result: lines that are only ever added.
  *
- * Shape   <data dir>/manager/audit.log, one JSON object a line: time, user, verb, resource (or path), namespace, name, code, from
+ * Shape   <data dir>/manager/audit.log, one JSON object a line: time, user, verb, resource (or path), namespace, name, code, from,
+ *         podSecurity (what the namespace's audit level would refuse)
  * What    everything that is asked for but reading: changes, streams into pods, tokens, joins; and what was forbidden to
  *         somebody known. Links and reports of devices are not people's doing and are not told
  * Limits  the file is put aside as audit.log.1 at LP_AUDIT_BYTES, the former one goes; a line is at most 2 KiB. Lines are

@@ -56,6 +56,14 @@ lp_change_warn(struct lp_change *change, const char *text)
 	lp_json_append(&change->arena, change->warnings, lp_json_new_str(&change->arena, text));
 }
 
+void
+lp_change_remark(struct lp_change *change, const char *text)
+{
+	if (!change->remarks)
+		change->remarks = lp_json_new(&change->arena, LP_JSON_ARRAY);
+	lp_json_append(&change->arena, change->remarks, lp_json_new_str(&change->arena, text));
+}
+
 int
 lp_change_refuse(struct lp_change *change, struct lp_json *status)
 {
@@ -207,6 +215,8 @@ decide(struct lp_change *change, int64_t now_ms)
 
 	lp_allocate_release(change);
 	lp_arena_fini(&change->arena);		/* of the try that lost a race */
+	change->remarks = NULL;
+	change->audit = NULL;
 	look_up(change);
 	if (change->tries++ >= TRIES_MAX) {
 		change->status = lp_status_conflict(&change->arena, change->kind, change->name, NULL);

@@ -68,6 +68,8 @@ struct lp_change {
 	struct lp_cached *result;		/* NULL when refused */
 	bool created, removed, unchanged;
 	struct lp_json *warnings;		/* array of strings; NULL when none */
+	struct lp_json *remarks;		/* more of them, of the present try */
+	const char *audit;			/* what the audit trail should add to its line; NULL nothing */
 
 	/* inside */
 	struct lp_store_write write;
@@ -86,6 +88,7 @@ void lp_change_start(struct lp_change *change, int64_t now_ms);
 
 /* For admit.c, decide.c and retire.c: note one more warning; refuse with a Status (NULL: out of memory). */
 void lp_change_warn(struct lp_change *change, const char *text);
+void lp_change_remark(struct lp_change *change, const char *text);	/* a warning of the decision, made anew at each try */
 int lp_change_refuse(struct lp_change *change, struct lp_json *status);
 
 #endif

@@ -28,6 +28,7 @@ struct lp_settings {
 	const char *api_address;		/* address and port the API can be reached at, for the `kubernetes` Endpoints */
 	uint16_t api_port;
 	int64_t node_grace_ms;			/* silence after which a node is Unknown: 40000 */
+	uint8_t pod_security;			/* enum lp_podsecurity_level of namespaces without labels: privileged */
 };
 
 /* All that a controller may look at. */
@@ -105,6 +106,8 @@ void lp_namespaces_control(const struct lp_look *look, struct lp_writes *writes)
 void lp_podgc_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_services_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_owners_control(const struct lp_look *look, struct lp_writes *writes);
+void lp_claims_control(const struct lp_look *look, struct lp_writes *writes);
+void lp_volumes_control(const struct lp_look *look, struct lp_writes *writes);
 void lp_events_control(const struct lp_look *look, struct lp_writes *writes);		/* forgets old events */
 
 /* ---- glue */

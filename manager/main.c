@@ -27,6 +27,7 @@
 #include "manager/routes.h"
 #include "manager/sign.h"
 #include "manager/tunnel.h"
+#include "specs/podsecurity.h"
 #include "wire/server.h"
 
 enum {
@@ -37,7 +38,7 @@ enum {
 };
 
 struct options {
-	const char *data_dir, *run_dir, *pid_file, *listen, *advertise, *pod_cidr, *service_cidr, *ports, *domain, *level;
+	const char *data_dir, *run_dir, *pid_file, *listen, *advertise, *pod_cidr, *service_cidr, *ports, *domain, *pod_security, *level;
 	int64_t node_prefix, node_grace_ms, history;
 	struct lp_opt_list names;
 };
@@ -96,6 +97,7 @@ read_ranges(struct command *command, struct lp_err *err)
 {
 	struct options *options = &command->options;
 	struct lp_settings *settings = &command->settings;
+	enum lp_podsecurity_level level;
 
 	if (read_cidr("pod-cidr", options->pod_cidr, &settings->pod_net, &settings->pod_prefix, err) < 0 ||
 	    read_cidr("service-cidr", options->service_cidr, &settings->service_net, &settings->service_prefix, err) < 0 ||
@@ -111,6 +113,9 @@ read_ranges(struct command *command, struct lp_err *err)
 	settings->cluster_domain = options->domain;
 	if (!lp_text_is_dns_subdomain(options->domain))
 		return lp_err_say(err, -EINVAL, "--cluster-domain: %s is not a DNS name", options->domain);
+	if (lp_podsecurity_level(options->pod_security, &level) < 0)
+		return lp_err_say(err, -EINVAL, "--pod-security: %s is not privileged, baseline or restricted", options->pod_security);
+	settings->pod_security = (uint8_t)level;
 	return 0;
 }
 
@@ -359,6 +364,7 @@ parse(struct command *command, int argc, char **argv, struct lp_err *err)
 		{ "node-port-range",  0, LP_OPT_STR,      &options->ports,         "A-B",       "ports of NodePort services (30000-32767)" },
 		{ "cluster-domain",   0, LP_OPT_STR,      &options->domain,        "NAME",      "DNS domain of services (cluster.local)" },
 		{ "node-grace",       0, LP_OPT_DURATION, &options->node_grace_ms, "TIME",      "silence until a node is Unknown (40s)" },
+		{ "pod-security",     0, LP_OPT_STR,      &options->pod_security,  "LEVEL",     "Pod Security level where no label says one (privileged)" },
 		{ "history",          0, LP_OPT_INT,      &options->history,       "N",         "changes kept on disk for watches (1000)" },
 		{ "log-level",        0, LP_OPT_STR,      &options->level,         "LEVEL",     "debug, info, warn or error (info)" },
 		{ 0 },
@@ -392,7 +398,7 @@ int
 lp_manager_main(int argc, char **argv)
 {
 	struct command command = { .options = { .data_dir = "/var/lib/limpet", .listen = ":6443", .pod_cidr = "10.42.0.0/16",
-		.service_cidr = "10.43.0.0/16", .ports = "30000-32767", .domain = "cluster.local", .level = "info", .node_prefix = 24,
+		.service_cidr = "10.43.0.0/16", .ports = "30000-32767", .domain = "cluster.local", .pod_security = "privileged", .level = "info", .node_prefix = 24,
 		.node_grace_ms = 40000, .history = 1000 } };
 	struct lp_err err = { 0 };
 	int rc;

@@ -44,6 +44,7 @@ struct lp_request {
 	struct lp_asked asked;			/* verb, resource, namespace, name, subresource, path */
 	const struct lp_kind *kind;		/* NULL when the path names no resource */
 	const char *made;			/* name of what the request made or changed, for the audit trail; NULL */
+	const char *remark;			/* what else the audit trail should say; NULL */
 	const char *tail;			/* what stands for * in the row's path, decoded; "" when nothing */
 	int64_t now_ms;				/* when it was handed to the handler */
 

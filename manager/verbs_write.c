@@ -154,8 +154,10 @@ lp_write_done(struct lp_change *change, int64_t now_ms)
 	(void)now_ms;			/* the answer has no time of its own */
 	lp_buf_init(&text, SIZE_MAX / 4);
 	request->made = lp_arena_str(&request->arena, change->name);
+	request->remark = lp_arena_str(&request->arena, change->audit);
 	if (request->call && !lp_http_is_answered(request->call)) {
 		add_warnings(request, change->warnings);
+		add_warnings(request, change->remarks);
 		if (change->status) {
 			lp_request_refuse(request, change->status);
 		} else {
