@@ -169,6 +169,27 @@ lp_pod_wait(struct lp_pod *pod, const char *reason, const char *fmt, ...)
 
 /* ---- what is wanted */
 
+/* An agent before us failed it as a whole: that stands. Without memory it counts as one that has just ended. */
+static void
+read_failure(struct lp_pod *pod)
+{
+	lp_auto_arena struct lp_arena arena;
+	struct lp_json *status = NULL;
+	const char *reason;
+
+	lp_arena_init(&arena, 4ul * FINAL_MAX);
+	if (!pod->final || lp_json_parse(&arena, pod->final, strlen(pod->final), NULL, &status, NULL) < 0)
+		return;
+	reason = lp_json_str(status, "reason");
+	if (!reason || !lp_text_same(lp_json_str(status, "phase"), "Failed"))
+		return;
+	(void)snprintf(pod->fail_reason, sizeof(pod->fail_reason), "%s", reason);
+	(void)snprintf(pod->fail_message, sizeof(pod->fail_message), "%s", lp_json_str(status, "message") ? lp_json_str(status, "message") : "");
+	lp_json_each(condition, lp_json_get(status, "conditions"))
+		if (lp_text_same(lp_json_str(condition, "type"), "DisruptionTarget") && lp_json_str(condition, "lastTransitionTime"))
+			(void)lp_clock_parse(lp_json_str(condition, "lastTransitionTime"), &pod->failed_ms);	/* absent stays 0 */
+}
+
 static void
 read_final(struct lp_pod *pod)
 {
@@ -178,8 +199,10 @@ read_final(struct lp_pod *pod)
 	lp_buf_init(&text, FINAL_MAX);
 	if (pod->final || lp_path_open(pod->agent->pods_fd, pod->uid, O_RDONLY | O_DIRECTORY, 0, &fd, NULL) < 0)
 		return;
-	if (lp_state_read(fd, "final", FINAL_SCHEMA, &text, NULL, NULL) == 0)
-		pod->final = lp_buf_take(&text, NULL);
+	if (lp_state_read(fd, "final", FINAL_SCHEMA, &text, NULL, NULL) < 0)
+		return;
+	pod->final = lp_buf_take(&text, NULL);
+	read_failure(pod);
 }
 
 /* A spec that a running pod cannot take over in place. */
@@ -223,6 +246,8 @@ grace_ms(const struct lp_pod *pod)
 {
 	int64_t seconds = lp_json_int(pod->json, "metadata.deletionGracePeriodSeconds", -1);
 
+	if (pod->fail_reason[0] && seconds < 0)
+		return pod->fail_grace_ms;
 	return seconds < 0 ? -1 : seconds * 1000;
 }
 
@@ -299,6 +324,10 @@ do_finish(struct lp_pod *pod, int64_t now_ms)
 
 	lp_arena_init(&arena, FINAL_MAX);
 	lp_buf_init(&text, FINAL_MAX);
+	if (pod->fail_reason[0]) {	/* what was written at first is of the time before its containers ended */
+		free(pod->final);
+		pod->final = NULL;
+	}
 	status = lp_pod_status(pod, &arena);
 	rc = !status || lp_json_write(&text, status) < 0 ? lp_err_set(&err, -ENOMEM, "status") : 0;
 	if (rc == 0)
@@ -312,7 +341,24 @@ do_finish(struct lp_pod *pod, int64_t now_ms)
 		return;
 	}
 	pod->final = lp_buf_take(&text, NULL);
+	pod->settled = pod->keeper == LP_PODPLAN_DONE || pod->keeper == LP_PODPLAN_NONE;
 	lp_agent_report_changed(pod->agent);
+}
+
+void
+lp_pod_fail(struct lp_pod *pod, const char *reason, const char *message, int64_t grace)
+{
+	if (pod->fail_reason[0] || pod->final)
+		return;
+	(void)snprintf(pod->fail_reason, sizeof(pod->fail_reason), "%s", reason);
+	(void)snprintf(pod->fail_message, sizeof(pod->fail_message), "%s", message);
+	pod->failed_ms = lp_clock_wall_ms();
+	pod->fail_grace_ms = grace;
+	lp_agent_event(pod->agent, pod, "Warning", reason, "%s", message);
+	lp_log(LP_LOG_WARN, "pod has to go", "pod=%s/%s reason=%s why=\"%s\"", pod->namespace, pod->name, reason, message);
+	do_finish(pod, lp_loop_now(pod->agent->loop));	/* on a full disk it is tried again when the pod has made room */
+	lp_agent_report_changed(pod->agent);
+	lp_pod_look(pod);
 }
 
 static void
@@ -375,6 +421,7 @@ do_clean(struct lp_pod *pod, int64_t now_ms)
 		return;
 	}
 	again = !pod->json || pod->go_ms == 0 || !lp_text_same(lp_json_str(pod->json, "spec.restartPolicy"), "Never");
+	again = again && !pod->fail_reason[0];
 	note_losses(pod, again);
 	lp_pod_lose_network(pod);
 	pod->stop_asked = false;
@@ -385,7 +432,7 @@ do_clean(struct lp_pod *pod, int64_t now_ms)
 		pod->retry_ms = 0;
 	pod->go_ms = 0;
 	/* A pod that must not run twice has failed. */
-	if (!again && !pod->final) {
+	if (!again && (!pod->final || (pod->fail_reason[0] && !pod->settled))) {
 		pod->keeper = LP_PODPLAN_DONE;
 		do_finish(pod, now_ms);
 	}
@@ -447,7 +494,9 @@ next_step(struct lp_pod *pod, int64_t now_ms, int64_t *out_due_ms)
 	struct lp_podplan_facts facts = {
 		.wanted = pod->object && !lp_object_deleting(pod->json),
 		.leaving = pod->agent->leaving || pod->recreate,
+		.failed = pod->fail_reason[0] != '\0',
 		.finished = pod->final != NULL,
+		.settled = pod->settled,
 		.stop_asked = pod->stop_asked && pod->asked_grace_ms == grace_ms(pod),
 		.forgetting = pod->forgetting,
 		.keeper = pod->keeper,
@@ -571,6 +620,9 @@ lp_pod_status(struct lp_pod *pod, struct lp_arena *arena)
 		.stopping = pod->stop_asked,
 		.wait_reason = pod->wait_reason[0] ? pod->wait_reason : NULL,
 		.wait_message = pod->wait_message,
+		.fail_reason = pod->fail_reason[0] ? pod->fail_reason : NULL,
+		.fail_message = pod->fail_message,
+		.failed_ms = pod->failed_ms,
 		.inits = rows,
 		.containers = rows + pod->init_count,
 		.init_count = pod->init_count,

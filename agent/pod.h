@@ -63,6 +63,11 @@ struct lp_pod {
 	struct lp_defer look;
 
 	char *final;				/* status JSON of a pod that has ended; NULL */
+	char fail_reason[32];			/* "Evicted": why it may not go on here; "" it may */
+	char fail_message[LP_ERR_TEXT];
+	int64_t failed_ms;			/* wall time of that */
+	int64_t fail_grace_ms;			/* what it gets to end; -1 its own */
+	bool settled;				/* `final` says how its containers ended */
 	bool no_users;				/* its user namespace could not be had: the host's is used */
 	char reported[LP_DIGEST_TEXT];		/* digest of the status that the manager has */
 	char sending[LP_DIGEST_TEXT];		/* of the status in the report on its way; "gone"; "" none */
@@ -95,6 +100,9 @@ void lp_pod_look(struct lp_pod *pod);
 bool lp_pod_is_host_network(const struct lp_pod *pod);
 /* Every container runs: it is an endpoint of services. */
 bool lp_pod_is_ready(const struct lp_pod *pod);
+
+/* It may not go on here: its end is written down, it is stopped within grace_ms (-1: its own period) and not run again. */
+void lp_pod_fail(struct lp_pod *pod, const char *reason, const char *message, int64_t grace_ms);
 
 /* Its status now, in the arena. NULL without memory. */
 struct lp_json *lp_pod_status(struct lp_pod *pod, struct lp_arena *arena);

@@ -19,6 +19,27 @@ next_down(const struct lp_podplan_facts *facts)
 	return LP_PODPLAN_WAIT;
 }
 
+/* A pod that may not go on: its end is written down first, so that no restart of ours forgets it; and once more when all is still. */
+static enum lp_podplan_step
+next_failed(const struct lp_podplan_facts *facts)
+{
+	switch (facts->keeper) {
+	case LP_PODPLAN_NONE:
+		return facts->finished ? LP_PODPLAN_WAIT : LP_PODPLAN_FINISH;
+	case LP_PODPLAN_SPAWNED:
+	case LP_PODPLAN_READY:
+	case LP_PODPLAN_RUNNING:
+		return facts->stop_asked ? LP_PODPLAN_WAIT : LP_PODPLAN_STOP;
+	case LP_PODPLAN_DONE:
+		if (facts->forgetting)
+			return LP_PODPLAN_WAIT;
+		return facts->settled ? LP_PODPLAN_FORGET : LP_PODPLAN_FINISH;
+	case LP_PODPLAN_LOST:
+		return LP_PODPLAN_CLEAN;
+	}
+	return LP_PODPLAN_WAIT;
+}
+
 static enum lp_podplan_step
 next_up(const struct lp_podplan_facts *facts, int64_t now_ms, int64_t *out_due_ms)
 {
@@ -54,5 +75,5 @@ lp_podplan_next(const struct lp_podplan_facts *facts, int64_t now_ms, int64_t *o
 	*out_due_ms = INT64_MAX;
 	if (!facts->wanted || facts->leaving)
 		return next_down(facts);
-	return next_up(facts, now_ms, out_due_ms);
+	return facts->failed ? next_failed(facts) : next_up(facts, now_ms, out_due_ms);
 }

@@ -34,7 +34,9 @@ enum lp_podplan_step {
 struct lp_podplan_facts {
 	bool wanted;		/* in the revision, and not being deleted */
 	bool leaving;		/* this agent takes its pods down */
+	bool failed;		/* it may not go on here: stopped for good, and that is its end */
 	bool finished;		/* its end is written down */
+	bool settled;		/* ... with how its containers ended */
 	bool stop_asked;	/* with the grace period that counts now */
 	bool forgetting;	/* the keeper was told to forget */
 	enum lp_podplan_keeper keeper;

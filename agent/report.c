@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "specs/object.h"
 
 /* ---- states of containers */
@@ -224,15 +225,22 @@ add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_r
 	add_condition(arena, list, &(struct condition){ .type = "ContainersReady", .truth = all_ready, .reason = reason,
 	    .message = message, .since_ms = ready });
 	add_condition(arena, list, &(struct condition){ .type = "PodScheduled", .truth = true, .since_ms = created });
+	if (lp_text_same(pod->fail_reason, "Evicted"))
+		add_condition(arena, list, &(struct condition){ .type = "DisruptionTarget", .truth = true,
+		    .reason = "TerminationByKubelet", .message = pod->fail_message, .since_ms = pod->failed_ms });
 }
 
 struct lp_json *
 lp_report_status(struct lp_arena *arena, const struct lp_report_pod *pod)
 {
 	struct lp_json *status = lp_json_new(arena, LP_JSON_OBJECT), *list;
-	const char *phase = phase_of(pod);
+	const char *phase = pod->fail_reason ? "Failed" : phase_of(pod);
 
 	(void)lp_json_set_str(arena, status, "phase", phase);
+	if (pod->fail_reason) {
+		(void)lp_json_set_str(arena, status, "reason", pod->fail_reason);
+		(void)lp_json_set_str(arena, status, "message", pod->fail_message);
+	}
 	add_conditions(arena, status, pod, phase);
 	if (pod->host_ip) {
 		(void)lp_json_set_str(arena, status, "hostIP", pod->host_ip);

@@ -32,6 +32,8 @@ struct lp_report_pod {
 	bool done;			/* nothing runs, nothing will */
 	bool stopping;			/* it was asked to end */
 	const char *wait_reason, *wait_message;	/* why nothing starts; NULL: ContainerCreating */
+	const char *fail_reason, *fail_message;	/* why the pod as a whole has failed (Evicted); NULL: it has not */
+	int64_t failed_ms;		/* wall time of that */
 	const struct lp_report_container *inits, *containers;
 	size_t init_count, container_count;
 };

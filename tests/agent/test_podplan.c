@@ -90,3 +90,21 @@ TEST(every_combination_of_facts_gives_a_step_that_fits_the_keeper)
 		}
 	}
 }
+
+TEST(a_pod_that_may_not_go_on_is_stopped_its_end_is_written_twice_and_it_never_starts_again)
+{
+	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .finished = true, .keeper = LP_PODPLAN_RUNNING }),
+	    LP_PODPLAN_STOP);
+	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .finished = true, .stop_asked = true,
+	    .keeper = LP_PODPLAN_RUNNING }), LP_PODPLAN_WAIT);
+	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .finished = true, .stop_asked = true,
+	    .keeper = LP_PODPLAN_DONE }), LP_PODPLAN_FINISH);
+	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .finished = true, .settled = true, .stop_asked = true,
+	    .keeper = LP_PODPLAN_DONE }), LP_PODPLAN_FORGET);
+	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .finished = true, .settled = true,
+	    .keeper = LP_PODPLAN_NONE }), LP_PODPLAN_WAIT);
+	/* A disk that was too full for the first writing. */
+	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .keeper = LP_PODPLAN_NONE }), LP_PODPLAN_FINISH);
+	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .keeper = LP_PODPLAN_LOST }), LP_PODPLAN_CLEAN);
+	CHECK_INT(step((struct lp_podplan_facts){ .failed = true, .finished = true, .keeper = LP_PODPLAN_NONE }), LP_PODPLAN_RETIRE);
+}

@@ -131,3 +131,20 @@ TEST(a_lost_keeper_is_told_as_container_status_unknown)
 	CHECK_STR(first(status, "lastState.terminated.reason"), "ContainerStatusUnknown");
 	CHECK_INT(lp_json_int(lp_json_index(lp_json_get(status, "containerStatuses"), 0), "restartCount", -1), 1);
 }
+
+TEST(an_evicted_pod_has_failed_with_a_reason_and_is_a_disruption_target)
+{
+	struct lp_control_status running = { .name = "c", .run = LP_CONTROL_RUN_RUNNING, .starts = 1, .started_ms = 1767225660000 };
+	struct lp_report_pod facts = { .started_ms = 1767225659000, .fail_reason = "Evicted", .fail_message = "too much",
+		.failed_ms = 1767225661000 };
+	struct lp_json *status = status_of(&running, false, &facts);
+	bool found = false;
+
+	CHECK_STR(lp_json_str(status, "phase"), "Failed");
+	CHECK_STR(lp_json_str(status, "reason"), "Evicted");
+	CHECK_STR(lp_json_str(status, "message"), "too much");
+	lp_json_each(condition, lp_json_get(status, "conditions"))
+		found = found || (!strcmp(lp_json_str(condition, "type"), "DisruptionTarget") &&
+		    !strcmp(lp_json_str(condition, "lastTransitionTime"), "2026-01-01T00:01:01Z"));
+	CHECK(found);
+}
