@@ -25,6 +25,8 @@ static const struct lp_controller controllers[] = {
 	{ "namespaces", lp_namespaces_control },
 	{ "nodes",      lp_nodes_control },
 	{ "place",      lp_place_control },
+	{ "claims",     lp_claims_control },
+	{ "volumes",    lp_volumes_control },
 	{ "services",   lp_services_control },
 	{ "endpoints",  lp_endpoints_control },
 	{ "podgc",      lp_podgc_control },

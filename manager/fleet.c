@@ -65,7 +65,7 @@ struct lp_links {
 	bool waiting;			/* the timer runs */
 	int64_t looked_ms;		/* boot time of the last look; 0 none yet */
 	int64_t allowance;		/* looks that may follow at once, as of looked_ms */
-	const struct lp_kind *pod, *node, *service, *endpoints, *config, *secret;
+	const struct lp_kind *pod, *node, *service, *endpoints, *config, *secret, *claim, *volume;
 };
 
 /* ---- devices */
@@ -221,9 +221,9 @@ object_changed(struct lp_cache_observer *observer, const struct lp_cache_event *
 			device_mark(links, device_find(links, event->old->node), true);
 		if (event->new && event->new->node)
 			device_mark(links, device_find(links, event->new->node), true);
-	} else if (object->kind == links->config || object->kind == links->secret) {
+	} else if (object->kind == links->config || object->kind == links->secret || object->kind == links->claim) {
 		mark_namespace(links, object->namespace);
-	} else if (object->kind == links->service) {
+	} else if (object->kind == links->service || object->kind == links->volume) {
 		mark_all(links, true);
 	} else if (object->kind == links->endpoints) {
 		mark_all(links, false);
@@ -586,6 +586,8 @@ lp_fleet_new(struct lp_manager *manager, struct lp_links **out, struct lp_err *e
 	links->endpoints = lp_kind_find("v1", "Endpoints");
 	links->config = lp_kind_find("v1", "ConfigMap");
 	links->secret = lp_kind_find("v1", "Secret");
+	links->claim = lp_kind_find("v1", "PersistentVolumeClaim");
+	links->volume = lp_kind_find("v1", "PersistentVolume");
 	links->observer.changed = object_changed;
 	lp_cache_observe(manager->cache, &links->observer);
 	manager->links = *out = links;

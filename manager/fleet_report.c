@@ -3,7 +3,8 @@
  *
  * Labels  a node sets those of its hardware and system; all others are the operator's, so that a board that was taken over
  *         cannot call itself something else (TRUST.md)
- * Gone    a pod that ended on its node and is being deleted is removed; a node cannot delete anything else
+ * Gone    a pod that ended on its node and is being deleted is removed; likewise the last finalizer of a volume that is being deleted
+ *         and can be on this node only; a node cannot delete anything else
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/text.h"
 #include "manager/fleet.h"
 #include "manager/sign.h"
+#include "manager/storage.h"
 #include "manager/write.h"
 #include "specs/object.h"
 
@@ -114,6 +116,21 @@ take_gone(struct report *report, const struct lp_json *entry)
 		lp_writes_delete(report->writes, pod, 0);
 }
 
+/* The directory of a volume that is being deleted is gone. */
+static void
+take_volume_gone(struct report *report, const char *name)
+{
+	struct lp_cached *volume = name ? lp_cache_find(report->cache, lp_kind_find("v1", "PersistentVolume"), NULL, name) : NULL;
+	struct lp_json *copy;
+
+	if (!volume || !volume->deleting || !lp_object_has_finalizer(lp_cached_json(volume), LP_STORAGE_DIRECTORY) ||
+	    !lp_storage_reaches(report->writes->arena, lp_cached_json(volume), lp_cached_json(report->node)))
+		return;
+	copy = lp_object_without_finalizer(report->writes->arena, lp_cached_json(volume), LP_STORAGE_DIRECTORY);
+	if (copy)
+		lp_writes_update(report->writes, volume->kind, copy);
+}
+
 static void
 take_event(struct report *report, const struct lp_json *entry)
 {
@@ -155,6 +172,8 @@ lp_fleet_take_report(const struct lp_cache *cache, const char *node, const struc
 		take_pod(&report, entry);
 	lp_json_each(entry, lp_json_get(body, "gone"))
 		take_gone(&report, entry);
+	lp_json_each(entry, lp_json_get(body, "volumesGone"))
+		take_volume_gone(&report, lp_json_text(entry));
 	lp_json_each(entry, lp_json_get(body, "events")) {
 		if (events++ < EVENTS_MAX)
 			take_event(&report, entry);

@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/text.h"
 #include "manager/control.h"
+#include "manager/storage.h"
 #include "manager/taint.h"
 #include "specs/object.h"
 #include "specs/selector.h"
@@ -35,6 +36,7 @@ struct reasons {
 	const char *text[REASONS_MAX];
 	size_t nodes[REASONS_MAX], count;
 	size_t hopeless;			/* nodes where no eviction of other pods would help */
+	const char *everywhere;			/* why no node at all will do; NULL */
 };
 
 struct place {
@@ -114,6 +116,15 @@ term_selects(struct lp_arena *arena, const struct lp_json *term, const struct lp
 }
 
 bool
+lp_place_terms(struct lp_arena *arena, const struct lp_json *terms, const struct lp_json *node)
+{
+	lp_json_each(term, terms)
+		if (term_selects(arena, term, node))
+			return true;
+	return false;
+}
+
+bool
 lp_place_selects(struct lp_arena *arena, const struct lp_json *pod, const struct lp_json *node)
 {
 	const struct lp_json *labels = lp_object_labels(node);
@@ -123,12 +134,7 @@ lp_place_selects(struct lp_arena *arena, const struct lp_json *pod, const struct
 	lp_json_each(want, lp_json_path(pod, "spec.nodeSelector"))
 		if (!lp_text_same(lp_json_text(lp_json_get(labels, want->key)), lp_json_text(want)))
 			return false;
-	if (!terms)
-		return true;
-	lp_json_each(term, terms)
-		if (term_selects(arena, term, node))
-			return true;
-	return false;
+	return !terms || lp_place_terms(arena, terms, node);
 }
 
 /* Do two host ports exclude each other? */
@@ -253,7 +259,7 @@ tolerates(struct lp_arena *arena, const struct lp_json *pod, const char *key)
 
 /* May the pod run on this node? Else the reasons say why not. */
 static bool
-admits(const struct place *place, const struct seat *seat, const struct lp_json *pod,
+admits(const struct place *place, const struct seat *seat, struct lp_cached *cached, const struct lp_json *pod,
     const struct lp_place_request *request, struct reasons *reasons)
 {
 	struct lp_arena *arena = place->look->arena;
@@ -282,6 +288,11 @@ admits(const struct place *place, const struct seat *seat, const struct lp_json 
 	}
 	if (!lp_place_selects(arena, pod, seat->node)) {
 		reason_add(reasons, "node(s) didn't match Pod's node affinity/selector");
+		return false;
+	}
+	value = lp_storage_refuses(place->look, cached, seat->node);
+	if (value) {
+		reason_add(reasons, value);
 		return false;
 	}
 	reasons->hopeless--;
@@ -378,6 +389,8 @@ explain(const struct place *place, const struct reasons *reasons)
 	}
 	qsort(lines, reasons->count, sizeof(*lines), compare_texts);
 	lp_buf_printf(&out, "0/%zu nodes are available: ", place->count);
+	if (reasons->everywhere)
+		lp_buf_str(&out, reasons->everywhere);
 	for (size_t i = 0; i < reasons->count; i++)
 		lp_buf_printf(&out, "%s%s", i > 0 ? ", " : "", lines[i]);
 	lp_buf_printf(&out, ". preemption: 0/%zu nodes are available: ", place->count);
@@ -436,19 +449,30 @@ place_pod(const struct place *place, struct lp_cached *cached, const struct lp_j
 	struct reasons reasons = { 0 };
 	struct seat *best = NULL;
 	struct score best_score = { 0 };
+	const char *chosen = lp_storage_chosen(place->look, cached);
 
 	lp_place_request(pod, &request);
-	for (size_t i = 0; i < place->count; i++) {
+	reasons.everywhere = lp_storage_blocks(place->look, cached);
+	if (reasons.everywhere)
+		reasons.hopeless = place->count;
+	for (size_t i = 0; i < place->count && !reasons.everywhere; i++) {
 		struct score this;
 
-		if (!admits(place, &place->seats[i], pod, &request, &reasons))
+		if (!admits(place, &place->seats[i], cached, pod, &request, &reasons))
 			continue;
+		/* Its volumes are being made there. */
+		if (lp_text_same(chosen, place->seats[i].cached->name)) {
+			best = &place->seats[i];
+			break;
+		}
 		this = score(place, &place->seats[i], pod);
 		if (best && !better(&this, &place->seats[i], &best_score, best))
 			continue;
 		best = &place->seats[i];
 		best_score = this;
 	}
+	if (best && lp_storage_choose(place->look, place->writes, cached, best->cached->name))
+		return;			/* bound when its volumes are */
 	if (best)
 		seat_pod(place, best, cached, pod, &request);
 	else

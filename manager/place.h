@@ -1,7 +1,7 @@
 /*
  * manager/place.h - pure: which node takes a pod.
  *
- * Filters  in Kubernetes' order: unschedulable, taints, node selector and required node affinity, host ports, resources; the
+ * Filters  in Kubernetes' order: unschedulable, taints, node selector and required node affinity, volumes, host ports, resources; the
  *          first that refuses a node is what the FailedScheduling event counts
  * Choice   fewest untolerated PreferNoSchedule taints, then fewest pods of the same owner or labels, then the smallest share
  *          of its resources requested, then the name
@@ -28,5 +28,8 @@ bool lp_place_active(const struct lp_json *pod);
 
 /* Do nodeSelector and required node affinity of the pod allow this node? */
 bool lp_place_selects(struct lp_arena *arena, const struct lp_json *pod, const struct lp_json *node);
+
+/* Does one of these nodeSelectorTerms select the node? */
+bool lp_place_terms(struct lp_arena *arena, const struct lp_json *terms, const struct lp_json *node);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/text.h"
+#include "manager/storage.h"
 #include "specs/object.h"
 
 #define OBJECT_MAX (4 << 20)		/* bytes of one object's text */
@@ -23,7 +24,7 @@ struct gather {
 	struct lp_arena *arena;
 	struct entry *first;
 	size_t count;
-	struct lp_map mentioned;	/* "ConfigMap/ns/name", "Secret/ns/name" that are in the list */
+	struct lp_map mentioned;	/* "ConfigMap/ns/name" and the like that are in the list */
 	int failed;			/* 0 or a negative errno */
 };
 
@@ -67,7 +68,7 @@ add(struct gather *gather, struct lp_cached *cached)
 	gather->count++;
 }
 
-/* A ConfigMap or Secret that a pod names; each once. One that does not exist is the node's to complain about. */
+/* An object that a pod names; each once. One that does not exist is the node's to complain about. */
 static void
 mention(struct gather *gather, const char *kind_name, const char *namespace, const char *name)
 {
@@ -108,12 +109,40 @@ mention_by_containers(struct gather *gather, const char *namespace, const struct
 	}
 }
 
+/* A claim and the volume behind it. */
 static void
-mention_by_pod(struct gather *gather, const char *namespace, const struct lp_json *spec)
+mention_claim(struct gather *gather, const char *namespace, const char *name)
 {
+	struct lp_cached *claim = name ? lp_cache_find(gather->cache, lp_kind_find("v1", "PersistentVolumeClaim"), namespace, name) : NULL;
+
+	if (!claim)
+		return;
+	mention(gather, "PersistentVolumeClaim", namespace, name);
+	mention(gather, "PersistentVolume", "", lp_json_str(lp_cached_json(claim), "spec.volumeName"));
+}
+
+/* Volumes that are going and whose directory is on this node. */
+static void
+mention_leaving(struct gather *gather, const struct lp_json *node)
+{
+	size_t count;
+	struct lp_cached *const *list = lp_cache_list(gather->cache, lp_kind_find("v1", "PersistentVolume"), NULL, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i]->deleting && lp_object_has_finalizer(lp_cached_json(list[i]), LP_STORAGE_DIRECTORY) &&
+		    lp_storage_reaches(gather->arena, lp_cached_json(list[i]), node))
+			mention(gather, "PersistentVolume", "", list[i]->name);
+}
+
+static void
+mention_by_pod(struct gather *gather, const char *namespace, const struct lp_json *pod)
+{
+	const struct lp_json *spec = lp_json_get(pod, "spec");
+
 	lp_json_each(volume, lp_json_get(spec, "volumes")) {
 		mention(gather, "ConfigMap", namespace, lp_json_str(volume, "configMap.name"));
 		mention(gather, "Secret", namespace, lp_json_str(volume, "secret.secretName"));
+		mention_claim(gather, namespace, lp_storage_claim_name(gather->arena, pod, volume));
 		lp_json_each(source, lp_json_path(volume, "projected.sources")) {
 			mention(gather, "ConfigMap", namespace, lp_json_str(source, "configMap.name"));
 			mention(gather, "Secret", namespace, lp_json_str(source, "secret.name"));
@@ -178,8 +207,9 @@ lp_view_node(
 	list = lp_cache_indexed(cache, LP_CACHE_BY_NODE, node, &count);
 	for (size_t i = 0; i < count; i++) {
 		add(&gather, list[i]);
-		mention_by_pod(&gather, list[i]->namespace, lp_json_get(lp_cached_json(list[i]), "spec"));
+		mention_by_pod(&gather, list[i]->namespace, lp_cached_json(list[i]));
 	}
+	mention_leaving(&gather, lp_cached_json(machine));
 	lp_map_fini(&gather.mentioned);
 
 	cidr = lp_json_str(lp_cached_json(machine), "spec.podCIDR");

@@ -105,6 +105,22 @@ lp_object_has_finalizer(const struct lp_json *object, const char *name)
 }
 
 struct lp_json *
+lp_object_without_finalizer(struct lp_arena *arena, const struct lp_json *object, const char *name)
+{
+	struct lp_json *copy = lp_json_copy(arena, object), *metadata = lp_json_get(copy, "metadata");
+	struct lp_json *list = lp_json_get(metadata, "finalizers");
+
+	for (struct lp_json *entry = lp_json_first(list), *next; entry; entry = next) {
+		next = entry->next;
+		if (lp_text_same(lp_json_text(entry), name))
+			(void)lp_json_remove_child(list, entry);	/* it is one */
+	}
+	if (lp_json_count(list) == 0)
+		(void)lp_json_remove(metadata, "finalizers");	/* usually it is there */
+	return copy;
+}
+
+struct lp_json *
 lp_object_controller(const struct lp_json *object)
 {
 	lp_json_each(owner, lp_json_path(object, "metadata.ownerReferences"))

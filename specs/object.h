@@ -31,6 +31,8 @@ bool lp_object_deleting(const struct lp_json *object);				/* has a deletionTimes
 int64_t lp_object_created_ms(const struct lp_json *object);			/* since 1970; 0 when unset */
 bool lp_object_has_finalizers(const struct lp_json *object);
 bool lp_object_has_finalizer(const struct lp_json *object, const char *name);
+/* A copy without this finalizer. NULL: no memory. */
+struct lp_json *lp_object_without_finalizer(struct lp_arena *arena, const struct lp_json *object, const char *name);
 /* The owner with controller: true, or NULL. */
 struct lp_json *lp_object_controller(const struct lp_json *object);
 /* Is one of the ownerReferences this uid? */
