@@ -22,10 +22,9 @@ enum {
 	FILE_MAX = 64 * 1024,
 	MOUNTINFO_MAX = 16 * 1024 * 1024,
 	DEPTH_MAX = 32,
-	CPU_PERIOD_USEC = 100000,
 };
 
-static const char *const controllers[LP_CGROUP_CONTROLLERS] = {
+static const char *const names[LP_CGROUP_CONTROLLERS] = {
 	[LP_CGROUP_CPU]     = "cpu",
 	[LP_CGROUP_MEMORY]  = "memory",
 	[LP_CGROUP_PIDS]    = "pids",
@@ -39,7 +38,7 @@ static const char *const controllers[LP_CGROUP_CONTROLLERS] = {
 const char *
 lp_cgroup_controller_name(enum lp_cgroup_controller controller)
 {
-	return controllers[controller];
+	return names[controller];
 }
 
 /* ---- where it is ---- */
@@ -130,33 +129,6 @@ read_file(int fd, const char *name, struct lp_buf *out, struct lp_err *err)
 	return lp_path_read(fd, name, out, err);
 }
 
-/* "key value" lines; 0 when the key is not there. */
-static uint64_t
-value_of(const char *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-		if (strncmp(line, key, len) == 0 && line[len] == ' ')
-			return strtoull(line + len + 1, NULL, 10);
-	}
-	return 0;
-}
-
-static int
-read_number(int fd, const char *name, uint64_t *out)
-{
-	lp_auto_buf struct lp_buf text;
-	int rc;
-
-	lp_buf_init(&text, FILE_MAX);
-	rc = read_file(fd, name, &text, NULL);
-	if (rc < 0)
-		return rc;
-	*out = strtoull(lp_buf_text(&text), NULL, 10);
-	return 0;
-}
-
 static uint32_t
 parse_controllers(const char *text)
 {
@@ -166,7 +138,7 @@ parse_controllers(const char *text)
 		size_t len = strcspn(text, " \n");
 
 		for (int i = 0; i < LP_CGROUP_CONTROLLERS; i++)
-			if (len == strlen(controllers[i]) && strncmp(text, controllers[i], len) == 0)
+			if (len == strlen(names[i]) && strncmp(text, names[i], len) == 0)
 				set |= LP_CGROUP_BIT(i);
 		text += len + strspn(text + len, " \n");
 	}
@@ -197,9 +169,8 @@ lp_cgroup_controllers(int fd, uint32_t *out, struct lp_err *err)
 
 /* Each available controller for the children of fd, one write each: one that refuses takes no other with it. */
 static int
-enable(int fd, uint32_t *out_missing, struct lp_err *err)
+enable(int fd, uint32_t wanted, uint32_t *out_missing, struct lp_err *err)
 {
-	const uint32_t wanted = LP_CGROUP_BIT(LP_CGROUP_HUGETLB) - 1;	/* all before it */
 	uint32_t have, on;
 	int rc = read_controllers(fd, "cgroup.controllers", &have, err);
 
@@ -207,12 +178,12 @@ enable(int fd, uint32_t *out_missing, struct lp_err *err)
 		rc = read_controllers(fd, "cgroup.subtree_control", &on, err);
 	if (rc < 0)
 		return rc;
-	for (int i = 0; i < LP_CGROUP_HUGETLB; i++) {
+	for (int i = 0; i < LP_CGROUP_CONTROLLERS; i++) {
 		char text[16];
 
-		if (!(have & ~on & LP_CGROUP_BIT(i)))
+		if (!(wanted & have & ~on & LP_CGROUP_BIT(i)))
 			continue;
-		(void)snprintf(text, sizeof(text), "+%s", controllers[i]);
+		(void)snprintf(text, sizeof(text), "+%s", names[i]);
 		if (lp_path_put(fd, "cgroup.subtree_control", text, NULL) == 0)
 			on |= LP_CGROUP_BIT(i);
 	}
@@ -223,12 +194,19 @@ enable(int fd, uint32_t *out_missing, struct lp_err *err)
 int
 lp_cgroup_make(int root_fd, const char *path, int *out_fd, uint32_t *out_missing, struct lp_err *err)
 {
+	return lp_cgroup_make_with(root_fd, path, 0, out_fd, out_missing, err);
+}
+
+int
+lp_cgroup_make_with(int root_fd, const char *path, uint32_t controllers, int *out_fd, uint32_t *out_missing, struct lp_err *err)
+{
+	const uint32_t wanted = (LP_CGROUP_BIT(LP_CGROUP_HUGETLB) - 1) | controllers;	/* all before it, always */
 	lp_auto_fd int at = -1;
 	uint32_t missing = 0;
 	int rc = lp_path_open(root_fd, ".", O_RDONLY | O_DIRECTORY, 0, &at, err);
 
 	if (rc == 0)
-		rc = enable(at, &missing, err);
+		rc = enable(at, wanted, &missing, err);
 	while (rc == 0 && *(path += strspn(path, "/"))) {
 		char name[256];
 		size_t len = strcspn(path, "/");
@@ -246,7 +224,7 @@ lp_cgroup_make(int root_fd, const char *path, int *out_fd, uint32_t *out_missing
 			break;
 		lp_close(&at);
 		at = next;
-		rc = enable(at, &missing, err);
+		rc = enable(at, wanted, &missing, err);
 	}
 	if (rc < 0)
 		return rc;
@@ -281,145 +259,36 @@ lp_cgroup_fresh(int parent_fd, const char *name, int *out_fd, struct lp_err *err
 	return lp_cgroup_open(parent_fd, name, out_fd, err);
 }
 
-/* ---- limits ---- */
-
-/* Kubernetes gives 1024 shares to a core; v2 wants a weight of 1 to 10000 (KEP-2254's formula). */
-static uint64_t
-cpu_weight(uint64_t milli)
-{
-	uint64_t shares = milli * 1024 / 1000;
-
-	shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
-	return 1 + (shares - 2) * 9999 / 262142;
-}
-
-struct limit_row {
-	enum lp_cgroup_controller controller;
-	const char *file;
-	char text[96];
-};
-
-static int
-put_limit(int fd, uint32_t have, const struct limit_row *row, uint32_t *missing, struct lp_err *err)
-{
-	int rc;
-
-	if (!(have & LP_CGROUP_BIT(row->controller))) {
-		*missing |= LP_CGROUP_BIT(row->controller);
-		return 0;
-	}
-	rc = lp_path_put(fd, row->file, row->text, err);
-	if (rc == -ENOENT) {	/* the controller is there, this file is not: swap accounting off, an older kernel */
-		lp_err_clear(err);
-		*missing |= LP_CGROUP_BIT(row->controller);
-		return 0;
-	}
-	if (rc < 0)
-		return lp_err_wrap(err, "cgroup limit %s", row->file);
-	return 0;
-}
-
-static size_t
-number_rows(const struct lp_cgroup_limits *limits, struct limit_row *rows)
-{
-	const struct {
-		bool set;
-		enum lp_cgroup_controller controller;
-		const char *file;
-		uint64_t value;
-	} wanted[] = {
-		{ limits->memory_max_bytes > 0,	LP_CGROUP_MEMORY, "memory.max",       limits->memory_max_bytes },
-		{ limits->memory_low_bytes > 0,	LP_CGROUP_MEMORY, "memory.low",       limits->memory_low_bytes },
-		{ limits->swap_max_bytes >= 0,	LP_CGROUP_MEMORY, "memory.swap.max",  (uint64_t)limits->swap_max_bytes },
-		{ limits->memory_oom_group,	LP_CGROUP_MEMORY, "memory.oom.group", 1 },
-		{ limits->cpu_request_milli > 0, LP_CGROUP_CPU,	  "cpu.weight",	      cpu_weight(limits->cpu_request_milli) },
-		{ limits->pids_max > 0,		LP_CGROUP_PIDS,	  "pids.max",	      limits->pids_max },
-	};
-	size_t count = 0;
-
-	for (size_t i = 0; i < lp_count(wanted); i++) {
-		struct limit_row *row = &rows[count];
-
-		if (!wanted[i].set)
-			continue;
-		row->controller = wanted[i].controller;
-		row->file = wanted[i].file;
-		(void)snprintf(row->text, sizeof(row->text), "%" PRIu64, wanted[i].value);
-		count++;
-	}
-	return count;
-}
-
-static int
-put_io(int fd, uint32_t have, const struct lp_cgroup_limits *limits, uint32_t *missing, struct lp_err *err)
-{
-	for (size_t i = 0; i < limits->io_count; i++) {
-		const struct lp_cgroup_io *io = &limits->io[i];
-		const struct { const char *name; uint64_t value; } rows[] = {
-			{ "rbps", io->read_bps }, { "wbps", io->write_bps }, { "riops", io->read_iops }, { "wiops", io->write_iops },
-		};
-		struct limit_row row = { .controller = LP_CGROUP_IO, .file = "io.max" };
-
-		for (size_t j = 0; j < lp_count(rows); j++) {
-			int rc;
-
-			if (rows[j].value == 0)
-				continue;
-			(void)snprintf(row.text, sizeof(row.text), "%" PRIu32 ":%" PRIu32 " %s=%" PRIu64, io->major, io->minor,
-			    rows[j].name, rows[j].value);
-			rc = put_limit(fd, have, &row, missing, err);
-			if (rc < 0)
-				return rc;
-		}
-	}
-	return 0;
-}
-
-static int
-put_cpuset(int fd, uint32_t have, const char *file, const char *value, uint32_t *missing, struct lp_err *err)
-{
-	struct limit_row row = { .controller = LP_CGROUP_CPUSET, .file = file };
-
-	if (!value)
-		return 0;
-	if (strlen(value) >= sizeof(row.text))
-		return lp_err_set(err, -ENAMETOOLONG, "cgroup limit %s", file);
-	(void)snprintf(row.text, sizeof(row.text), "%s", value);
-	return put_limit(fd, have, &row, missing, err);
-}
+/* ---- giving it away ---- */
 
 int
-lp_cgroup_limit(int fd, const struct lp_cgroup_limits *limits, uint32_t *out_missing, struct lp_err *err)
+lp_cgroup_delegate(int fd, uid_t uid, gid_t gid, struct lp_err *err)
 {
-	struct limit_row rows[8];
-	size_t count = number_rows(limits, rows);
-	uint32_t have, missing = 0;
-	int rc;
+	/* Linux before 4.15 does not say; these are in every list. */
+	static const char usual[] = "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n";
+	lp_auto_buf struct lp_buf text;
+	lp_auto_fd int kernel = -1;
+	const char *list = usual;
 
-	if (limits->cpu_max_milli > 0) {
-		struct limit_row *row = &rows[count++];
-		uint64_t quota = limits->cpu_max_milli * CPU_PERIOD_USEC / 1000;
+	lp_buf_init(&text, FILE_MAX);
+	if (lp_path_root("/sys/kernel/cgroup", false, &kernel, NULL) == 0 && read_file(kernel, "delegate", &text, NULL) == 0)
+		list = lp_buf_text(&text);
+	if (fchown(fd, uid, gid) < 0)
+		return lp_err_set(err, -errno, "give the cgroup to user %u", uid);
+	while (*list) {
+		size_t len = strcspn(list, "\n");
+		char name[256];
 
-		row->controller = LP_CGROUP_CPU;
-		row->file = "cpu.max";
-		(void)snprintf(row->text, sizeof(row->text), "%" PRIu64 " %d", quota < 1000 ? 1000 : quota, CPU_PERIOD_USEC);
+		if (len < sizeof(name)) {
+			memcpy(name, list, len);
+			name[len] = '\0';
+			/* The list is of every file that the kernel knows; those of controllers that are not here are missing. */
+			if (fchownat(fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+				return lp_err_set(err, -errno, "give %s of the cgroup to user %u", name, uid);
+		}
+		list += len + (list[len] == '\n');
 	}
-	if (out_missing)
-		*out_missing = 0;
-	if (count == 0 && !limits->cpuset_cpus && !limits->cpuset_mems && limits->io_count == 0)
-		return 0;
-	rc = lp_cgroup_controllers(fd, &have, err);
-	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = put_limit(fd, have, &rows[i], &missing, err);
-	if (rc == 0)
-		rc = put_cpuset(fd, have, "cpuset.cpus", limits->cpuset_cpus, &missing, err);
-	if (rc == 0)
-		rc = put_cpuset(fd, have, "cpuset.mems", limits->cpuset_mems, &missing, err);
-	if (rc == 0)
-		rc = put_io(fd, have, limits, &missing, err);
-	if (rc == 0 && out_missing)
-		*out_missing = missing;
-	return rc;
+	return 0;
 }
 
 /* ---- its processes ---- */
@@ -466,7 +335,7 @@ lp_cgroup_populated(int fd, bool *out, struct lp_err *err)
 	rc = read_file(fd, "cgroup.events", &text, err);
 	if (rc < 0)
 		return rc;
-	*out = value_of(lp_buf_text(&text), "populated") != 0;
+	*out = lp_cgroup_value(lp_buf_text(&text), "populated") != 0;
 	return 0;
 }
 
@@ -579,68 +448,7 @@ lp_cgroup_remove(int parent_fd, const char *name, struct lp_err *err)
 	return remove_below(parent_fd, name, 0, err);
 }
 
-/* ---- figures ---- */
-
-static void
-memory_stats(int fd, struct lp_cgroup_stats *stats, struct lp_buf *text)
-{
-	if (read_number(fd, "memory.current", &stats->memory_bytes) < 0)
-		return;
-	stats->present |= LP_CGROUP_BIT(LP_CGROUP_MEMORY);
-	(void)read_number(fd, "memory.peak", &stats->memory_peak_bytes);	/* Linux 5.19; stays 0 before */
-	if (read_file(fd, "memory.stat", text, NULL) == 0) {
-		stats->memory_inactive_file_bytes = value_of(lp_buf_text(text), "inactive_file");
-		stats->memory_anon_bytes = value_of(lp_buf_text(text), "anon");
-	}
-	if (read_file(fd, "memory.events", text, NULL) == 0)
-		stats->oom_kills = value_of(lp_buf_text(text), "oom_kill");
-}
-
-int
-lp_cgroup_stats(int fd, struct lp_cgroup_stats *out, struct lp_err *err)
-{
-	struct lp_cgroup_stats stats = { 0 };
-	lp_auto_buf struct lp_buf text;
-	int rc;
-
-	lp_buf_init(&text, FILE_MAX);
-	rc = read_file(fd, "cpu.stat", &text, err);	/* there without the controller too */
-	if (rc < 0)
-		return rc;
-	stats.cpu_usec = value_of(lp_buf_text(&text), "usage_usec");
-	stats.cpu_user_usec = value_of(lp_buf_text(&text), "user_usec");
-	stats.cpu_system_usec = value_of(lp_buf_text(&text), "system_usec");
-	stats.cpu_throttled_usec = value_of(lp_buf_text(&text), "throttled_usec");
-	stats.present = LP_CGROUP_BIT(LP_CGROUP_CPU);
-	memory_stats(fd, &stats, &text);
-	if (read_number(fd, "pids.current", &stats.pids) == 0)
-		stats.present |= LP_CGROUP_BIT(LP_CGROUP_PIDS);
-	*out = stats;
-	return 0;
-}
-
-int
-lp_cgroup_oom_kills(int fd, uint64_t *out, struct lp_err *err)
-{
-	lp_auto_fd int file = -1;
-	char text[512];
-	ssize_t len;
-	int rc = lp_path_open(fd, "memory.events", O_RDONLY, 0, &file, err);
-
-	if (rc == -ENOENT) {
-		lp_err_clear(err);
-		*out = 0;
-		return 0;
-	}
-	if (rc < 0)
-		return rc;
-	len = read(file, text, sizeof(text) - 1);	/* a kernel file: whole in one read */
-	if (len < 0)
-		return lp_err_set(err, -errno, "read memory.events");
-	text[len] = '\0';
-	*out = value_of(text, "oom_kill");
-	return 0;
-}
+/* ---- who it is ---- */
 
 int
 lp_cgroup_id(int fd, uint64_t *out, struct lp_err *err)

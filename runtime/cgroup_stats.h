@@ -69,6 +69,9 @@ struct lp_cgroup_details {
 int lp_cgroup_stats(int fd, struct lp_cgroup_stats *out, struct lp_err *err);
 int lp_cgroup_details(int fd, struct lp_cgroup_details *out, struct lp_err *err);
 
+/* The number behind a key in the text of such a file; 0 when it is not there. */
+uint64_t lp_cgroup_value(const char *text, const char *key);
+
 /* Every "key number" line of a flat keyed file (memory.stat, cpu.stat); call(arg, key, value) until non-zero, which is returned. */
 int lp_cgroup_each_stat(int fd, const char *file, int (*call)(void *arg, const char *key, uint64_t value), void *arg, struct lp_err *err);
 
