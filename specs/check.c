@@ -1,7 +1,7 @@
 /*
  * specs/check.c - is the object what Kubernetes would accept? Every fault at once.
  *
- * The rows say what is required and name a rule for single values; hooks (check_pod.c, check_container.c, check_service.c, check_storage.c)
+ * The rows say what is required and name a rule for single values; hooks (check_pod.c, check_container.c, check_security.c, check_service.c, check_storage.c)
  * look at what hangs together.
  */
 #include <errno.h>
@@ -80,6 +80,7 @@ check_members(
 	}
 	lp_check_pod_object(id, object, trail, faults);
 	lp_check_container_object(id, object, trail, faults);
+	lp_check_security_object(id, object, trail, faults);
 	lp_check_service_object(id, object, trail, faults);
 	lp_check_storage_object(id, object, trail, faults);
 }

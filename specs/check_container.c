@@ -126,7 +126,7 @@ check_resources(const struct lp_json *resources, const struct lp_trail *trail, s
 	}
 }
 
-/* ---- probes and security */
+/* ---- probes */
 
 static void
 check_handler(const struct lp_json *handler, const struct lp_trail *trail, struct lp_faults *faults)
@@ -176,14 +176,6 @@ check_container(const struct lp_json *container, const struct lp_trail *trail, s
 	}
 }
 
-static void
-check_security(const struct lp_json *context, const struct lp_trail *trail, struct lp_faults *faults)
-{
-	if (lp_json_bool(context, "privileged", false) && !lp_json_bool(context, "allowPrivilegeEscalation", true))
-		lp_check_fault(faults, trail, NULL, LP_FAULT_INVALID, context,
-		    "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-}
-
 void
 lp_check_container_object(
     enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults)
@@ -201,6 +193,4 @@ lp_check_container_object(
 		check_handler(object, trail, faults);
 	else if (schema == LP_SCHEMA_container)
 		check_container(object, trail, faults);
-	else if (schema == LP_SCHEMA_security_context)
-		check_security(object, trail, faults);
 }
