@@ -1,0 +1,46 @@
+#include "agent/storage.h"
+
+#include "tests/agent/facts.h"
+#include "tests/harness.h"
+
+#define MI (UINT64_C(1) << 20)
+
+static const char pod_text[] = "{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\",\"uid\":\"u\"},\"spec\":{"
+    "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{\"sizeLimit\":\"10Mi\"}},{\"name\":\"m\",\"emptyDir\":{\"medium\":\"Memory\",\"sizeLimit\":\"1Mi\"}}],"
+    "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"resources\":{\"limits\":{\"ephemeral-storage\":\"20Mi\"}}},"
+    "{\"name\":\"b\",\"image\":\"i\",\"resources\":{\"limits\":{\"ephemeral-storage\":\"30Mi\"}}}]}}";
+
+TEST(each_limit_is_told_apart_in_the_kubelets_words)
+{
+	struct lp_test_facts test;
+	struct lp_storage_use use[] = {
+		{ LP_STORAGE_LAYER, "a", 10 * MI, 1 }, { LP_STORAGE_LOG, "a", 10 * MI, 1 }, { LP_STORAGE_LAYER, "b", 20 * MI, 1 },
+		{ LP_STORAGE_VOLUME, "v", 10 * MI, 1 }, { LP_STORAGE_VOLUME, "m", 100 * MI, 1 },
+	};
+	char message[256] = "";
+
+	lp_test_facts(&test, pod_text, NULL);
+	CHECK(lp_storage_limited(test.pod));
+	CHECK(!lp_storage_over(test.pod, use, 4, message, sizeof(message)));
+	use[3].bytes++;
+	CHECK(lp_storage_over(test.pod, use, 4, message, sizeof(message)));
+	CHECK_STR(message, "Usage of EmptyDir volume \"v\" exceeds the limit \"10Mi\". ");
+	use[3].bytes = 5 * MI;
+	use[0].bytes++;
+	CHECK(lp_storage_over(test.pod, use, 4, message, sizeof(message)));
+	CHECK_STR(message, "Container a exceeded its local ephemeral storage limit \"20Mi\". ");
+	use[2].bytes = 26 * MI;
+	CHECK(lp_storage_over(test.pod, use, 4, message, sizeof(message)));
+	CHECK_STR(message, "Pod ephemeral local storage usage exceeds the total limit of containers 50Mi. ");
+	lp_arena_fini(&test.arena);
+}
+
+TEST(a_pod_without_limits_is_never_measured)
+{
+	struct lp_test_facts test;
+
+	lp_test_facts(&test, "{\"metadata\":{\"name\":\"p\",\"uid\":\"u\"},\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],"
+	    "\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"resources\":{\"limits\":{\"memory\":\"1Gi\"}}}]}}", NULL);
+	CHECK(!lp_storage_limited(test.pod));
+	lp_arena_fini(&test.arena);
+}
