@@ -166,6 +166,17 @@ on_pong(struct lp_control *control, uint64_t id)
 }
 
 static void
+on_resized(struct lp_control *control, uint64_t id, const struct lp_err *err)
+{
+	struct lp_pod *pod = control->owner;
+
+	(void)id;
+	if (err->code < 0)
+		lp_log(LP_LOG_WARN, "limits of a running container stay as they were", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name,
+		    err->text);
+}
+
+static void
 on_gone(struct lp_control *control)
 {
 	struct lp_pod *pod = control->owner;
@@ -191,6 +202,7 @@ const struct lp_control_ops lp_pod_control_ops = {
 	.begun = on_begun,
 	.ended = on_ended,
 	.pong = on_pong,
+	.resized = on_resized,
 	.gone = on_gone,
 };
 

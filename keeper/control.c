@@ -168,6 +168,9 @@ dispatch(struct lp_control *control, struct lp_control_message *message)
 	case LP_CONTROL_PONG:
 		control->ops->pong(control, message->id);
 		return;
+	case LP_CONTROL_RESIZED:
+		control->ops->resized(control, message->id, &err);
+		return;
 	case LP_CONTROL_GO:
 	case LP_CONTROL_STOP:
 	case LP_CONTROL_FORGET:
@@ -175,6 +178,8 @@ dispatch(struct lp_control *control, struct lp_control_message *message)
 	case LP_CONTROL_UPGRADE:
 	case LP_CONTROL_EXEC:
 	case LP_CONTROL_ATTACH:
+	case LP_CONTROL_RESIZE:
+	case LP_CONTROL_DEADLINE:
 		return;		/* not for us */
 	}
 }
@@ -370,6 +375,30 @@ lp_control_attach(struct lp_control *control, uint64_t id, const char *container
 		message.stdio_mask |= 4u;
 		message.fds[message.fd_count++] = err_fd;
 	}
+	return request(control, &message, err);
+}
+
+int
+lp_control_resize(struct lp_control *control, uint64_t id, const char *container, const struct lp_cgroup_limits *limits, struct lp_err *err)
+{
+	struct lp_control_message message;
+
+	lp_control_message_init(&message);
+	message.kind = LP_CONTROL_RESIZE;
+	message.id = id;
+	message.container = container;
+	message.limits = *limits;
+	return request(control, &message, err);
+}
+
+int
+lp_control_set_deadline(struct lp_control *control, int64_t deadline_ms, struct lp_err *err)
+{
+	struct lp_control_message message;
+
+	lp_control_message_init(&message);
+	message.kind = LP_CONTROL_DEADLINE;
+	message.deadline_ms = deadline_ms;
 	return request(control, &message, err);
 }
 

@@ -39,6 +39,46 @@
 enum lp_control_policy { LP_CONTROL_ALWAYS, LP_CONTROL_ON_FAILURE, LP_CONTROL_NEVER };
 enum lp_control_role { LP_CONTROL_MAIN, LP_CONTROL_INIT, LP_CONTROL_SIDECAR };
 
+/* ---- what is asked of a container, and done to it ---- */
+
+enum lp_control_deed {			/* numbers are the protocol: never reused */
+	LP_CONTROL_DEED_NONE = 0,
+	LP_CONTROL_DEED_EXEC = 1,	/* args, in the container, with its rights */
+	LP_CONTROL_DEED_HTTP = 2,	/* GET; 200 to 399 is success */
+	LP_CONTROL_DEED_TCP = 3,	/* a connection comes about */
+	LP_CONTROL_DEED_GRPC = 4,	/* grpc.health.v1.Health/Check over HTTP/2 without TLS says SERVING */
+	LP_CONTROL_DEED_SLEEP = 5,	/* hooks only */
+};
+
+struct lp_control_header {
+	const char *name, *value;
+};
+
+/* One thing to do. HTTP, TCP and GRPC come from the pod's own network, by a process without rights (keeper/errand.h). */
+struct lp_control_action {
+	int32_t deed;			/* enum lp_control_deed */
+	const char *const *args;	/* EXEC: NULL-terminated */
+	const char *host;		/* address or name; the agent puts the pod's address here when the pod names none */
+	uint16_t port;
+	bool tls;			/* HTTP: whoever answers is believed */
+	const char *path;		/* HTTP: with its query */
+	const struct lp_control_header *headers;
+	size_t header_count;
+	const char *service;		/* GRPC; NULL: the server as a whole */
+	int64_t sleep_ms;
+};
+
+enum lp_control_probe_kind { LP_CONTROL_STARTUP, LP_CONTROL_LIVENESS, LP_CONTROL_READINESS, LP_CONTROL_PROBES };
+
+struct lp_control_probe {
+	int32_t kind;			/* enum lp_control_probe_kind; at most one of each */
+	struct lp_control_action action;
+	int64_t initial_delay_ms, period_ms, timeout_ms;	/* 0: none, 10 s, 1 s */
+	uint32_t success_threshold, failure_threshold;	/* 0: 1, 3 */
+	bool grace_set;			/* grace_ms counts, not the pod's, when this probe ends the container */
+	int64_t grace_ms;
+};
+
 /*
  * One container. In `config` the keeper itself fills id, ns, uids, gids, hostname (all of the pod), cgroup_parent_fd, cgroup_name and stdio; descriptors
  * do not travel, so places are paths. rootfs.writable.path is a directory that may be used by this pod alone: the keeper
@@ -55,6 +95,9 @@ struct lp_control_container {
 	uint64_t log_bytes;		/* of one of its two log files; 0: 256 KiB */
 	const char *message_path;	/* termination message: absolute path in the container; NULL: none */
 	bool message_from_log;		/* FallbackToLogsOnError */
+	const struct lp_control_probe *probes;
+	size_t probe_count;
+	struct lp_control_action post_start, pre_stop;
 };
 
 /* A file in the pod's directory. */
@@ -93,6 +136,8 @@ struct lp_control_pod {
 	const struct lp_control_container *containers;	/* init containers and sidecars first, in order */
 	size_t container_count;
 	const char *note;		/* the agent's own words; comes back in struct lp_control_state */
+	bool share_pids;		/* one pid namespace for all containers; not with host_pid */
+	int64_t deadline_ms;		/* after lp_control_go the pod may live this long; 0: for ever */
 };
 
 /* As bytes and back. What the record points to is in the arena; descriptors are -1. */
@@ -120,6 +165,26 @@ struct lp_control_state {
 	uint32_t uid_base;		/* first outside id of the pod's user namespace; 0: the host's */
 	int32_t error;			/* negative errno: the pod's namespaces, cgroup or directory could not be made; phase is DONE */
 	const char *error_text;
+	const char *reason, *message;	/* why the keeper itself ended the pod: DeadlineExceeded; NULL */
+};
+
+/* An answer that older keepers do not give. */
+enum lp_control_word { LP_CONTROL_UNSAID, LP_CONTROL_NO, LP_CONTROL_YES };
+
+/* What happened to a container that someone may want to read as an event. Counts never fall; `text` is of the newest. */
+enum lp_control_news_kind {		/* numbers are the protocol: never reused */
+	LP_CONTROL_NEWS_STARTUP = 1,	/* a probe failed: why */
+	LP_CONTROL_NEWS_LIVENESS = 2,
+	LP_CONTROL_NEWS_READINESS = 3,
+	LP_CONTROL_NEWS_KILLING = 4,	/* the keeper ends the run: why */
+	LP_CONTROL_NEWS_POST_START = 5,	/* a hook failed: why */
+	LP_CONTROL_NEWS_PRE_STOP = 6,
+};
+
+struct lp_control_news {
+	int32_t kind;			/* enum lp_control_news_kind */
+	uint64_t count;
+	const char *text;
 };
 
 enum lp_control_run { LP_CONTROL_RUN_WAITING, LP_CONTROL_RUN_RUNNING, LP_CONTROL_RUN_ENDED };
@@ -148,6 +213,12 @@ struct lp_control_status {
 	uint32_t missing;		/* controllers without which limits were left out */
 	const char *notes;		/* lp_container_notes; NULL none */
 	uint64_t log_lost;		/* records that did not fit */
+	int32_t ready;			/* enum lp_control_word; UNSAID: as `run` says */
+	int32_t started;		/* likewise: postStart is done, the startup probe has succeeded */
+	const struct lp_control_news *news;
+	size_t news_count;
+	bool resized;			/* `limits` are those that count, not the record's */
+	struct lp_cgroup_limits limits;
 };
 
 /* ---- the connection, agent's side ---------------------------------------------------------------------------------- */
@@ -168,6 +239,8 @@ struct lp_control_ops {
 	/* The exec'd process `id` ended. */
 	void (*ended)(struct lp_control *control, uint64_t id, const struct lp_container_exit *exit);
 	void (*pong)(struct lp_control *control, uint64_t id);
+	/* The one answer to lp_control_resize. */
+	void (*resized)(struct lp_control *control, uint64_t id, const struct lp_err *err);
 	/* The keeper is dead, forgot its pod, or prefers another agent. */
 	void (*gone)(struct lp_control *control);
 };
@@ -239,6 +312,15 @@ int lp_control_exec(struct lp_control *control, uint64_t id, const struct lp_con
  */
 int lp_control_attach(struct lp_control *control, uint64_t id, const char *container, int out_fd, int err_fd, struct lp_err *err);
 
+/*
+ * Other limits for a running container, and for its later runs; container NULL: for the pod's own cgroup. Only what differs is
+ * written. Answered by ops->resized with the kernel's words; on failure the former limits stand.
+ */
+int lp_control_resize(struct lp_control *control, uint64_t id, const char *container, const struct lp_cgroup_limits *limits, struct lp_err *err);
+
+/* The pod may live this long from its go (0: for ever); a time that has passed ends it. */
+int lp_control_set_deadline(struct lp_control *control, int64_t deadline_ms, struct lp_err *err);
+
 /* ---- without a connection ------------------------------------------------------------------------------------------ */
 
 /* Every pod directory of this node: call(arg, uid) until non-zero, which is returned. */
@@ -268,12 +350,15 @@ enum lp_control_kind {			/* numbers are the protocol: never reused */
 	LP_CONTROL_UPGRADE = 5,		/* agent: [exe] */
 	LP_CONTROL_EXEC = 6,		/* agent: id, container, args, terminal, stdio_mask, [stdio] */
 	LP_CONTROL_ATTACH = 7,		/* agent: id, container, [out, err] */
+	LP_CONTROL_RESIZE = 8,		/* agent: id, container, limits */
+	LP_CONTROL_DEADLINE = 9,	/* agent: deadline_ms */
 	LP_CONTROL_POD = 32,		/* keeper: state */
 	LP_CONTROL_READY = 33,		/* keeper: [dir, netns] */
 	LP_CONTROL_STATUS = 34,		/* keeper: status */
 	LP_CONTROL_BEGUN = 35,		/* keeper: id, error, [fd] */
 	LP_CONTROL_ENDED = 36,		/* keeper: id, code, signal */
 	LP_CONTROL_PONG = 37,		/* keeper: id */
+	LP_CONTROL_RESIZED = 38,	/* keeper: id, error */
 };
 
 struct lp_control_message {
@@ -294,6 +379,8 @@ struct lp_control_message {
 	int32_t code, signal;
 	int32_t error;			/* negative errno, 0 none */
 	const char *error_text;
+	struct lp_cgroup_limits limits;
+	int64_t deadline_ms;
 	int fds[LP_CONTROL_FDS];	/* beside the record; not encoded */
 	size_t fd_count;
 };
@@ -301,6 +388,13 @@ struct lp_control_message {
 void lp_control_message_init(struct lp_control_message *message);
 int lp_control_message_write(struct lp_buf *out, const struct lp_control_message *message, struct lp_err *err);
 int lp_control_message_read(struct lp_arena *arena, const void *data, size_t len, struct lp_control_message *out, struct lp_err *err);
+
+/* A deep copy. */
+int lp_control_limits_copy(struct lp_arena *arena, const struct lp_cgroup_limits *limits, struct lp_cgroup_limits *out, struct lp_err *err);
+
+/* A struct lp_control_action as bytes and back, for the process that carries it out (`limpet prober`). */
+int lp_control_action_write(struct lp_buf *out, const struct lp_control_action *action, struct lp_err *err);
+int lp_control_action_read(struct lp_arena *arena, const void *data, size_t len, struct lp_control_action *out, struct lp_err *err);
 
 /* One packet with its descriptors (not closed). -EAGAIN, -EPIPE. */
 int lp_control_send(int fd, const struct lp_control_message *message, struct lp_err *err);

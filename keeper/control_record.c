@@ -641,6 +641,18 @@ lp_control_message_read(struct lp_arena *arena, const void *data, size_t len, st
 }
 
 int
+lp_control_limits_copy(struct lp_arena *arena, const struct lp_cgroup_limits *limits, struct lp_cgroup_limits *out, struct lp_err *err)
+{
+	lp_auto_buf struct lp_buf bytes;
+	int rc;
+
+	lp_buf_init(&bytes, LP_CONTROL_PACKET);
+	memset(out, 0, sizeof(*out));
+	rc = write_record(&bytes, T_LIMITS, limits, "limits", err);
+	return rc < 0 ? rc : read_record(arena, T_LIMITS, bytes.data, bytes.len, out, "limits", err);
+}
+
+int
 lp_control_action_write(struct lp_buf *out, const struct lp_control_action *action, struct lp_err *err)
 {
 	return write_record(out, T_ACTION, action, "an action", err);

@@ -21,7 +21,6 @@
 #include "base/text.h"
 #include "keeper/resume.h"
 
-#define GRACE_MS INT64_C(30000)
 #define STEPS_A_TURN 256
 #define AGAIN_MS 10		/* while something is dying */
 #define STACK_BYTES 131072	/* as much as we may have used */
@@ -55,6 +54,8 @@ lp_keeper_state(const struct lp_keeper *keeper, struct lp_control_state *out)
 		.uid_base = keeper->pod.host_users || !keeper->pod.uid_count ? 0 : keeper->pod.uids[0].outside,
 		.error = keeper->broken.code,
 		.error_text = keeper->broken.code ? keeper->broken.text : NULL,
+		.reason = keeper->expired ? "DeadlineExceeded" : NULL,
+		.message = keeper->expired ? "Pod was active on the node longer than the specified deadline" : NULL,
 	};
 }
 
@@ -133,6 +134,12 @@ forget(struct lp_keeper *keeper, int64_t now_ms)
 	lp_loop_stop(keeper->loop);
 }
 
+static int64_t
+grace_of(const struct lp_keeper *keeper)
+{
+	return keeper->pod.grace_ms >= 0 ? keeper->pod.grace_ms : LP_KEEPER_GRACE_MS;
+}
+
 /* A step is carried out, and then everything is looked at again. False: nothing to do now. */
 static bool
 carry_out(struct lp_keeper *keeper, enum lp_plan_step step, struct lp_ward *ward, int64_t now_ms)
@@ -142,12 +149,19 @@ carry_out(struct lp_keeper *keeper, enum lp_plan_step step, struct lp_ward *ward
 		lp_ward_start(ward, now_ms);
 		return true;
 	case LP_STEP_ASK:
-		if (!keeper->facts.kill_ms)
-			keeper->facts.kill_ms = now_ms + (keeper->pod.grace_ms >= 0 ? keeper->pod.grace_ms : GRACE_MS);
-		lp_ward_ask(ward);
+		if (!keeper->facts.kill_ms && !ward->facts.unwell)
+			keeper->facts.kill_ms = now_ms + grace_of(keeper);
+		lp_ward_ask(ward, !keeper->facts.kill_ms || now_ms < keeper->facts.kill_ms, now_ms);
+		return true;
+	case LP_STEP_SIGNAL:
+		lp_ward_signal(ward, now_ms);
 		return true;
 	case LP_STEP_KILL:
 		lp_ward_kill(ward);
+		return true;
+	case LP_STEP_EXPIRE:
+		keeper->expired = true;
+		lp_keeper_stop(keeper, -1);
 		return true;
 	case LP_STEP_DONE:
 		if (!keeper->done) {
@@ -233,6 +247,8 @@ lp_keeper_go(struct lp_keeper *keeper, const struct lp_control_message *message)
 	if (!keeper->facts.go) {
 		keeper->facts.go = true;
 		keeper->started_ms = lp_clock_wall_ms();
+		keeper->went_ms = lp_loop_now(keeper->loop);
+		keeper->facts.deadline_ms = keeper->pod.deadline_ms ? keeper->went_ms + keeper->pod.deadline_ms : 0;
 	}
 	pod_changed(keeper);
 	lp_keeper_look(keeper);
@@ -244,7 +260,9 @@ lp_keeper_stop(struct lp_keeper *keeper, int64_t grace_ms)
 	int64_t now_ms = lp_loop_now(keeper->loop), kill_ms;
 
 	if (grace_ms < 0)
-		grace_ms = keeper->pod.grace_ms >= 0 ? keeper->pod.grace_ms : GRACE_MS;
+		grace_ms = grace_of(keeper);
+	if (grace_ms == 0)
+		keeper->facts.at_once = true;
 	kill_ms = now_ms + grace_ms;
 	if (!keeper->facts.stopping || kill_ms < keeper->facts.kill_ms)
 		keeper->facts.kill_ms = kill_ms;
@@ -259,6 +277,28 @@ lp_keeper_forget(struct lp_keeper *keeper, bool keep_logs)
 	keeper->forget = true;
 	keeper->keep_logs = keep_logs;
 	lp_keeper_look(keeper);
+}
+
+void
+lp_keeper_set_deadline(struct lp_keeper *keeper, int64_t deadline_ms)
+{
+	keeper->pod.deadline_ms = deadline_ms;
+	if (keeper->facts.go)
+		keeper->facts.deadline_ms = deadline_ms ? keeper->went_ms + deadline_ms : 0;
+	lp_keeper_look(keeper);
+}
+
+int
+lp_keeper_resize(struct lp_keeper *keeper, const char *container, const struct lp_cgroup_limits *limits, struct lp_err *err)
+{
+	struct lp_ward *ward = lp_keeper_find(keeper, container);
+
+	if (container)
+		return ward ? lp_ward_resize(ward, limits, err) :
+		    lp_err_say(err, -ENOENT, "container %s not found in pod %s", container, keeper->pod.name);
+	if (keeper->sandbox.cgroup_fd < 0)
+		return lp_err_say(err, -EOPNOTSUPP, "the pod has no cgroup");
+	return lp_cgroup_update(keeper->sandbox.cgroup_fd, limits, NULL, err);
 }
 
 /* The machine goes down: end the pod in good order and leave its state behind. */

@@ -20,6 +20,8 @@
 #include "keeper/talk.h"
 #include "keeper/ward.h"
 
+#define LP_KEEPER_GRACE_MS INT64_C(30000)
+
 enum lp_keeper_fd {
 	LP_KEEPER_FD_RECORD = 3,	/* sealed memfd: the pod's record */
 	LP_KEEPER_FD_AGENT,		/* socket to the first agent */
@@ -36,6 +38,7 @@ struct lp_keeper {
 	char *note;			/* owned; newer than the record's; NULL: the record's */
 	struct lp_sandbox sandbox;
 	struct lp_err broken;		/* code < 0: the pod could not be made */
+	bool expired;			/* it had its time: DeadlineExceeded */
 	struct lp_plan_pod facts;
 	struct lp_ward *wards;		/* pod.container_count */
 	struct lp_list remains;		/* struct lp_ward_remains */
@@ -43,6 +46,7 @@ struct lp_keeper {
 	struct lp_defer look;
 	struct lp_timer due;
 	int64_t started_ms;		/* wall time of go */
+	int64_t went_ms;		/* boot time of go; 0 before */
 	bool done;			/* nothing runs, nothing will */
 	bool forget, keep_logs;		/* the agent wants it gone */
 	bool leave;			/* the machine goes down: exit when done */
@@ -56,6 +60,11 @@ void lp_keeper_look(struct lp_keeper *keeper);
 void lp_keeper_go(struct lp_keeper *keeper, const struct lp_control_message *message);
 void lp_keeper_stop(struct lp_keeper *keeper, int64_t grace_ms);
 void lp_keeper_forget(struct lp_keeper *keeper, bool keep_logs);
+
+/* Other limits for a container, or for the pod's own cgroup when it is NULL. */
+int lp_keeper_resize(struct lp_keeper *keeper, const char *container, const struct lp_cgroup_limits *limits, struct lp_err *err);
+/* How long the pod may live from its go; 0: for ever. */
+void lp_keeper_set_deadline(struct lp_keeper *keeper, int64_t deadline_ms);
 
 /* Something that must not be forgotten has changed: write the state file, tell the agent. */
 void lp_keeper_changed(struct lp_keeper *keeper);

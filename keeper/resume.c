@@ -13,157 +13,8 @@
 #include "base/auto.h"
 #include "base/path.h"
 #include "base/seam.h"
-#include "keeper/flat.h"
 #include "keeper/keeper.h"
-
-/* The record: descriptors are stored as number + 1, so that 0 is none. */
-struct saved_end {
-	bool set;
-	uint64_t attempt;
-	int32_t code, signal;
-	uint8_t reason;
-	const char *message;
-	int64_t started_ms, ended_ms;
-};
-
-struct saved_ward {
-	int32_t state, exit_code;
-	bool asked, killed;
-	int64_t again_ms, delay_ms, started_ms, began_ms;
-	uint64_t attempt, starts;
-	const void *container;		/* struct lp_container_record of the present run */
-	size_t container_len;
-	int32_t out, err, in;		/* descriptors */
-	const int32_t *readers;		/* pairs */
-	size_t reader_count;
-	struct saved_end end, last;
-	uint32_t missing;
-	const char *notes;
-	const void *partial[LP_LOGS_STREAMS];
-	size_t partial_len[LP_LOGS_STREAMS];
-	uint64_t log_lost;
-};
-
-struct saved_exec {
-	uint64_t id;
-	int32_t pid, pidfd;
-	bool ended;
-	int32_t code, signal;
-};
-
-struct saved {
-	const char *note;
-	int32_t inner, dir, cgroup, listen, agent;	/* descriptors */
-	const int32_t *ns;		/* LP_NS_COUNT descriptors */
-	size_t ns_count;
-	uint32_t missing;
-	bool go, stopping, done, forget, keep_logs, leave;
-	int64_t kill_ms, started_ms;
-	int32_t error;
-	const char *error_text;
-	const struct saved_ward *wards;
-	size_t ward_count;
-	const struct saved_exec *execs;
-	size_t exec_count;
-};
-
-enum { T_SAVED, T_WARD, T_END, T_EXEC };
-
-#define S struct saved
-static const struct lp_flat_field saved_fields[] = {
-	LP_FLAT_STRING(1, S, note),
-	LP_FLAT_INTEGER(2, S, inner),
-	LP_FLAT_INTEGER(3, S, dir),
-	LP_FLAT_INTEGER(4, S, cgroup),
-	LP_FLAT_INTEGER(5, S, listen),
-	LP_FLAT_INTEGER(6, S, agent),
-	LP_FLAT_INTEGERS(7, S, ns, ns_count),
-	LP_FLAT_INTEGER(8, S, missing),
-	LP_FLAT_BOOLEAN(9, S, go),
-	LP_FLAT_BOOLEAN(10, S, stopping),
-	LP_FLAT_BOOLEAN(11, S, done),
-	LP_FLAT_BOOLEAN(12, S, forget),
-	LP_FLAT_BOOLEAN(13, S, keep_logs),
-	LP_FLAT_BOOLEAN(14, S, leave),
-	LP_FLAT_INTEGER(15, S, kill_ms),
-	LP_FLAT_INTEGER(16, S, started_ms),
-	LP_FLAT_INTEGER(17, S, error),
-	LP_FLAT_STRING(18, S, error_text),
-	LP_FLAT_MANY(19, S, wards, ward_count, T_WARD),
-	LP_FLAT_MANY(20, S, execs, exec_count, T_EXEC),
-	LP_FLAT_END
-};
-#undef S
-
-#define S struct saved_ward
-static const struct lp_flat_field ward_fields[] = {
-	LP_FLAT_INTEGER(1, S, state),
-	LP_FLAT_INTEGER(2, S, exit_code),
-	LP_FLAT_BOOLEAN(3, S, asked),
-	LP_FLAT_BOOLEAN(4, S, killed),
-	LP_FLAT_INTEGER(5, S, again_ms),
-	LP_FLAT_INTEGER(6, S, delay_ms),
-	LP_FLAT_INTEGER(7, S, started_ms),
-	LP_FLAT_INTEGER(8, S, began_ms),
-	LP_FLAT_INTEGER(9, S, attempt),
-	LP_FLAT_INTEGER(10, S, starts),
-	LP_FLAT_BLOB(11, S, container, container_len),
-	LP_FLAT_INTEGER(12, S, out),
-	LP_FLAT_INTEGER(13, S, err),
-	LP_FLAT_INTEGER(14, S, in),
-	LP_FLAT_INTEGERS(15, S, readers, reader_count),
-	LP_FLAT_NESTED(16, S, end, T_END),
-	LP_FLAT_NESTED(17, S, last, T_END),
-	LP_FLAT_INTEGER(18, S, missing),
-	LP_FLAT_STRING(19, S, notes),
-	LP_FLAT_BLOB(20, S, partial[0], partial_len[0]),
-	LP_FLAT_BLOB(21, S, partial[1], partial_len[1]),
-	LP_FLAT_INTEGER(22, S, log_lost),
-	LP_FLAT_END
-};
-#undef S
-
-#define S struct saved_end
-static const struct lp_flat_field end_fields[] = {
-	LP_FLAT_BOOLEAN(1, S, set),
-	LP_FLAT_INTEGER(2, S, attempt),
-	LP_FLAT_INTEGER(3, S, code),
-	LP_FLAT_INTEGER(4, S, signal),
-	LP_FLAT_INTEGER(5, S, reason),
-	LP_FLAT_STRING(6, S, message),
-	LP_FLAT_INTEGER(7, S, started_ms),
-	LP_FLAT_INTEGER(8, S, ended_ms),
-	LP_FLAT_END
-};
-#undef S
-
-#define S struct saved_exec
-static const struct lp_flat_field exec_fields[] = {
-	LP_FLAT_INTEGER(1, S, id),
-	LP_FLAT_INTEGER(2, S, pid),
-	LP_FLAT_INTEGER(3, S, pidfd),
-	LP_FLAT_BOOLEAN(4, S, ended),
-	LP_FLAT_INTEGER(5, S, code),
-	LP_FLAT_INTEGER(6, S, signal),
-	LP_FLAT_END
-};
-#undef S
-
-static const struct lp_flat_field *
-tables(unsigned table)
-{
-	switch (table) {
-	case T_SAVED:
-		return saved_fields;
-	case T_WARD:
-		return ward_fields;
-	case T_END:
-		return end_fields;
-	case T_EXEC:
-		return exec_fields;
-	}
-	return NULL;
-}
+#include "keeper/resume_record.h"
 
 /* ---- saving ---- */
 
@@ -190,9 +41,67 @@ save_container(struct lp_arena *arena, const struct lp_container *container, con
 }
 
 static int
+save_care(struct lp_arena *arena, const struct lp_ward *ward, struct saved_ward *out, struct lp_err *err)
+{
+	const struct lp_care *care = &ward->care;
+	size_t count = care->probes ? ward->spec->probe_count : 0;
+	struct saved_errand *errands = lp_arena_alloc(arena, (count + 1) * sizeof(*errands));
+	struct saved_probe *probes = lp_arena_alloc(arena, (count + 1) * sizeof(*probes));
+
+	if (!errands || !probes)
+		return lp_err_set(err, -ENOMEM, "probes");
+	for (size_t i = 0; i <= ward->spec->probe_count; i++) {
+		const struct lp_errand *errand = lp_care_errand(ward, i);
+
+		if (errand && errand->busy && (errand->process.pid > 0 || errand->action->deed == LP_CONTROL_DEED_SLEEP))
+			errands[out->errand_count++] = (struct saved_errand){ (uint32_t)i, errand->process.pid, errand->process.pidfd + 1,
+			    errand->text_fd + 1, errand->timeout_ms, errand->due_ms };
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct lp_probe *probe = &care->probes[i].probe;
+
+		probes[i] = (struct saved_probe){ probe->result, probe->newest, probe->held, probe->row, probe->due_ms };
+	}
+	out->errands = errands;
+	out->probes = probes;
+	out->probe_count = count;
+	out->grace_ms = care->grace_ms;
+	out->hook_used = care->hook_used;
+	out->news = care->news;
+	out->news_count = care->news_count;
+	return 0;
+}
+
+static int
+save_limits(struct lp_arena *arena, const struct lp_ward *ward, struct saved_ward *out, struct lp_err *err)
+{
+	struct lp_control_message message;
+	lp_auto_buf struct lp_buf bytes;
+	char *copy;
+	int rc;
+
+	if (!ward->resized)
+		return 0;
+	lp_buf_init(&bytes, LP_CONTROL_PACKET);
+	lp_control_message_init(&message);
+	message.limits = ward->limits;
+	rc = lp_control_message_write(&bytes, &message, err);
+	if (rc < 0)
+		return rc;
+	copy = lp_arena_alloc(arena, bytes.len);
+	if (!copy)
+		return lp_err_set(err, -ENOMEM, "limits");
+	memcpy(copy, bytes.data, bytes.len);
+	out->limits = copy;
+	out->limits_len = bytes.len;
+	return 0;
+}
+
+static int
 save_ward(struct lp_arena *arena, const struct lp_ward *ward, struct saved_ward *out, struct lp_err *err)
 {
 	int32_t *readers = lp_arena_alloc(arena, sizeof(ward->readers));
+	int rc;
 
 	if (!readers)
 		return lp_err_set(err, -ENOMEM, "readers");
@@ -220,12 +129,24 @@ save_ward(struct lp_arena *arena, const struct lp_ward *ward, struct saved_ward 
 		.missing = ward->missing,
 		.notes = ward->notes,
 		.log_lost = ward->logs.lost,
+		.begun = ward->facts.begun,
+		.started = ward->facts.started,
+		.unwell = ward->facts.unwell,
+		.hooked = ward->facts.hooked,
+		.signalled = ward->facts.signalled,
+		.kill_ms = ward->facts.kill_ms,
+		.mercy_ms = ward->facts.mercy_ms,
 	};
 	for (int i = 0; i < LP_LOGS_STREAMS; i++) {
 		out->partial[i] = ward->logs.partial[i].text;
 		out->partial_len[i] = ward->logs.partial[i].len;
 	}
-	return ward->container ? save_container(arena, ward->container, &out->container, &out->container_len, err) : 0;
+	rc = save_care(arena, ward, out, err);
+	if (!rc)
+		rc = save_limits(arena, ward, out, err);
+	if (!rc && ward->container)
+		rc = save_container(arena, ward->container, &out->container, &out->container_len, err);
+	return rc;
 }
 
 static size_t
@@ -284,6 +205,11 @@ save(struct lp_arena *arena, struct lp_keeper *keeper, struct lp_buf *out, struc
 		.error_text = keeper->broken.code ? keeper->broken.text : NULL,
 		.wards = wards,
 		.ward_count = keeper->pod.container_count,
+		.at_once = keeper->facts.at_once,
+		.expired = keeper->expired,
+		.deadline_ms = keeper->facts.deadline_ms,
+		.went_ms = keeper->went_ms,
+		.pod_deadline_ms = keeper->pod.deadline_ms,
 	};
 	int rc = 0;
 
@@ -297,7 +223,7 @@ save(struct lp_arena *arena, struct lp_keeper *keeper, struct lp_buf *out, struc
 		rc = save_execs(arena, keeper, &saved, err);
 	if (rc < 0)
 		return rc;
-	(void)lp_flat_write(out, tables, T_SAVED, &saved);	/* sticky */
+	(void)lp_flat_write(out, lp_resume_tables, LP_RESUME_SAVED, &saved);	/* sticky */
 	return out->failed ? lp_err_set(err, out->failed, "memory for the next program") : 0;
 }
 
@@ -331,6 +257,12 @@ flag_all(struct lp_keeper *keeper, int memory_fd, int flags)
 		rc |= set_flags(ward->pipes[0].fd, flags) | set_flags(ward->pipes[1].fd, flags) | set_flags(ward->stdin_fd, flags);
 		for (int k = 0; k < LP_WARD_READERS; k++)
 			rc |= set_flags(ward->readers[k][0], flags) | set_flags(ward->readers[k][1], flags);
+		for (size_t k = 0; k <= ward->spec->probe_count; k++) {
+			const struct lp_errand *errand = lp_care_errand(ward, k);
+
+			if (errand && errand->busy)
+				rc |= set_flags(errand->process.pidfd, flags) | set_flags(errand->text_fd, flags);
+		}
 	}
 	lp_list_each(link, &keeper->talk.execs)
 		rc |= set_flags(lp_of(link, struct lp_talk_exec, link)->process.pidfd, flags);
@@ -439,6 +371,79 @@ load_log(struct lp_ward *ward, const struct saved_ward *from)
 }
 
 static int
+load_limits(struct lp_ward *ward, const struct saved_ward *from, struct lp_err *err)
+{
+	lp_auto_arena struct lp_arena arena;
+	struct lp_control_message message;
+	int rc;
+
+	if (!from->limits_len)
+		return 0;
+	lp_arena_init(&arena, LP_CONTROL_PACKET);
+	rc = lp_control_message_read(&arena, from->limits, from->limits_len, &message, err);
+	if (!rc)
+		rc = lp_control_limits_copy(&ward->limits_arena, &message.limits, &ward->limits, err);
+	ward->resized = !rc;
+	return rc;
+}
+
+static int
+load_news(struct lp_care *care, const struct saved_ward *from)
+{
+	if (!from->news_count)
+		return 0;
+	care->news = lp_seam.alloc(from->news_count * sizeof(*care->news));
+	if (!care->news)
+		return -ENOMEM;
+	for (; care->news_count < from->news_count; care->news_count++) {
+		care->news[care->news_count] = from->news[care->news_count];
+		care->news[care->news_count].text = from->news[care->news_count].text ? strdup(from->news[care->news_count].text) : NULL;
+	}
+	return 0;
+}
+
+/* Facts of a run, its hooks and its probes. */
+static int
+load_care(struct lp_ward *ward, const struct saved_ward *from, struct lp_err *err)
+{
+	struct lp_care *care = &ward->care;
+
+	ward->facts.begun = from->begun;
+	ward->facts.started = from->started;
+	ward->facts.unwell = from->unwell;
+	ward->facts.hooked = from->hooked;
+	ward->facts.signalled = from->signalled;
+	ward->facts.kill_ms = from->kill_ms;
+	ward->facts.mercy_ms = from->mercy_ms;
+	care->grace_ms = from->grace_ms;
+	care->hook_used = from->hook_used;
+	lp_care_init(ward);
+	for (size_t i = 0; care->probes && i < ward->spec->probe_count && i < from->probe_count; i++)
+		care->probes[i].probe = (struct lp_probe){ .result = from->probes[i].result, .newest = from->probes[i].newest,
+			.held = from->probes[i].held, .row = from->probes[i].row, .due_ms = from->probes[i].due_ms };
+	if (load_news(care, from) < 0)
+		return lp_err_set(err, -ENOMEM, "words");
+	return load_limits(ward, from, err);
+}
+
+static void
+load_errands(struct lp_ward *ward, const struct saved_ward *from)
+{
+	for (size_t i = 0; i < from->errand_count; i++) {
+		const struct saved_errand *saved = &from->errands[i];
+		struct lp_errand errand = { .process = { .pid = saved->pid, .pidfd = saved->pidfd - 1, .terminal = -1 },
+			.text_fd = saved->text - 1, .timeout_ms = saved->timeout_ms, .due_ms = saved->due_ms };
+
+		if (!lp_care_errand(ward, saved->which))
+			continue;
+		if (saved->which)
+			ward->care.probes[saved->which - 1].probe.asking = true;
+		lp_care_resume_errand(ward, saved->which, &errand);
+	}
+	lp_care_resume(ward, lp_loop_now(ward->keeper->loop));
+}
+
+static int
 load_ward(struct lp_keeper *keeper, const struct saved_ward *from, struct lp_ward *ward, struct lp_err *err)
 {
 	int rc;
@@ -462,14 +467,19 @@ load_ward(struct lp_keeper *keeper, const struct saved_ward *from, struct lp_war
 	ward->stdin_fd = from->in - 1;
 	for (size_t i = 0; i < from->reader_count && i < LP_WARD_READERS * LP_LOGS_STREAMS; i++)
 		ward->readers[i / LP_LOGS_STREAMS][i % LP_LOGS_STREAMS] = from->readers[i] - 1;
-	if (ward->facts.state != LP_PLAN_RUNNING)
-		return 0;
+	rc = load_care(ward, from, err);
+	if (rc < 0 || ward->facts.state != LP_PLAN_RUNNING)
+		return rc;
 	if (ward->spec->config.process.terminal)
 		ward->terminal_fd = ward->pipes[0].fd;
 	rc = load_container(keeper, from->container, from->container_len, &ward->container, err);
 	if (!rc)
 		rc = load_log(ward, from);
-	return rc < 0 ? rc : lp_ward_watch(ward, err);
+	if (!rc)
+		rc = lp_ward_watch(ward, err);
+	if (!rc)
+		load_errands(ward, from);
+	return rc;
 }
 
 static int
@@ -516,6 +526,11 @@ load(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
 	keeper->keep_logs = saved->keep_logs;
 	keeper->leave = saved->leave;
 	keeper->started_ms = saved->started_ms;
+	keeper->facts.at_once = saved->at_once;
+	keeper->facts.deadline_ms = saved->deadline_ms;
+	keeper->expired = saved->expired;
+	keeper->went_ms = saved->went_ms;
+	keeper->pod.deadline_ms = saved->pod_deadline_ms;
 	if (saved->error < 0)
 		(void)lp_err_say(&keeper->broken, saved->error, "%s", saved->error_text ? saved->error_text : "");
 	if (saved->ward_count != keeper->pod.container_count)
@@ -547,7 +562,7 @@ lp_resume_load(struct lp_keeper *keeper, int memory_fd, struct lp_err *err)
 		return lp_err_set(err, -errno, "the keeper's memory");
 	rc = lp_path_read_fd(fd, &bytes, err);
 	if (!rc)
-		rc = lp_flat_read(&arena, tables, T_SAVED, bytes.data, bytes.len, &saved, err);
+		rc = lp_flat_read(&arena, lp_resume_tables, LP_RESUME_SAVED, bytes.data, bytes.len, &saved, err);
 	if (!rc)
 		rc = load(keeper, &saved, err);
 	if (rc < 0)

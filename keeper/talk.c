@@ -305,12 +305,20 @@ heard(struct lp_keeper *keeper, struct lp_control_message *message)
 	case LP_CONTROL_ATTACH:
 		begin_attach(keeper, message);
 		return;
+	case LP_CONTROL_RESIZE:
+		(void)lp_keeper_resize(keeper, message->container, &message->limits, &err);
+		answer(keeper, LP_CONTROL_RESIZED, message->id, -1, &err);
+		return;
+	case LP_CONTROL_DEADLINE:
+		lp_keeper_set_deadline(keeper, message->deadline_ms);
+		return;
 	case LP_CONTROL_POD:
 	case LP_CONTROL_READY:
 	case LP_CONTROL_STATUS:
 	case LP_CONTROL_BEGUN:
 	case LP_CONTROL_ENDED:
 	case LP_CONTROL_PONG:
+	case LP_CONTROL_RESIZED:
 		return;		/* not for us */
 	}
 }

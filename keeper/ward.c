@@ -23,19 +23,6 @@
 #define READS_A_TURN 4		/* a flooding container gets its share, no more */
 #define READS_AT_END 64		/* what a pipe may still hold */
 
-static const char *const reasons[] = {
-	[LP_WARD_COMPLETED] = "Completed",
-	[LP_WARD_ERROR] = "Error",
-	[LP_WARD_OOM] = "OOMKilled",
-	[LP_WARD_START_ERROR] = "StartError",
-};
-
-const char *
-lp_ward_reason_name(enum lp_ward_reason reason)
-{
-	return (size_t)reason < lp_count(reasons) ? reasons[reason] : reasons[LP_WARD_ERROR];
-}
-
 void
 lp_ward_init(struct lp_ward *ward, struct lp_keeper *keeper, const struct lp_control_container *spec)
 {
@@ -54,6 +41,7 @@ lp_ward_init(struct lp_ward *ward, struct lp_keeper *keeper, const struct lp_con
 	ward->attempt = spec->attempt;
 	ward->delay_ms = -1;
 	ward->dirty = true;
+	lp_arena_init(&ward->limits_arena, LP_CONTROL_PACKET);
 }
 
 /* ---- output ---- */
@@ -260,12 +248,13 @@ read_message(struct lp_ward *ward)
 {
 	lp_auto_fd int fd = -1;
 	char name[96], text[LP_WARD_MESSAGE_BYTES + 1];
+	size_t all = LP_WARD_MESSAGES_BYTES / ward->keeper->pod.container_count;	/* each its share */
 	ssize_t n;
 
 	(void)snprintf(name, sizeof(name), "messages/%s", ward->spec->name);
 	if (!ward->spec->message_path || lp_path_open(ward->keeper->sandbox.dir_fd, name, O_RDONLY | O_NOFOLLOW, 0, &fd, NULL) < 0)
 		return NULL;
-	n = read(fd, text, LP_WARD_MESSAGE_BYTES);
+	n = read(fd, text, all < LP_WARD_MESSAGE_BYTES ? all : LP_WARD_MESSAGE_BYTES);
 	if (n <= 0)
 		return NULL;
 	text[n] = '\0';
@@ -345,6 +334,7 @@ exited(struct lp_watch *watch, uint32_t events, int64_t now_ms)
 	if (rc < 0)			/* somebody else reaped it: all we know is that it is gone */
 		end = (struct lp_container_exit){ .code = 137, .signal = SIGKILL };
 	lp_watch_stop(&ward->exit_watch);
+	lp_care_end(ward);
 	close_output(ward);
 	reason = end.oom_killed ? LP_WARD_OOM : end.code == 0 ? LP_WARD_COMPLETED : LP_WARD_ERROR;
 	message = read_message(ward);
@@ -355,196 +345,6 @@ exited(struct lp_watch *watch, uint32_t events, int64_t now_ms)
 }
 
 /* ---- the beginning of a run ---- */
-
-/* What lives only while a run is being made. */
-struct making {
-	struct lp_container_config config;
-	struct lp_mount *mounts;
-	int *fds;			/* sources of mounts that were opened here */
-	size_t fd_count;
-	int ends[3];			/* the container's ends of its pipes */
-	char id[128], name[96], writable[PATH_MAX];
-};
-
-static void
-making_fini(struct making *making)
-{
-	for (size_t i = 0; i < making->fd_count; i++)
-		lp_close(&making->fds[i]);
-	for (int i = 0; i < 3; i++)
-		lp_close(&making->ends[i]);
-	free(making->mounts);
-	free(making->fds);
-}
-
-int
-lp_ward_own_pipe(const struct lp_ward *ward, int fd, struct lp_err *err)
-{
-	const struct lp_control_pod *pod = &ward->keeper->pod;
-	uint32_t uid = ward->spec->config.process.uid, gid = ward->spec->config.process.gid;
-	struct stat st;
-	int rc = 0;
-
-	if (fstat(fd, &st) < 0)
-		return lp_err_set(err, -errno, "look at a pipe");
-	if (!S_ISFIFO(st.st_mode))
-		return 0;
-	if (!pod->host_users) {
-		rc = lp_ns_map(pod->uids, pod->uid_count, uid, &uid);
-		if (!rc)
-			rc = lp_ns_map(pod->gids, pod->gid_count, gid, &gid);
-	}
-	if (rc < 0)
-		return lp_err_set(err, rc, "user %u:%u is not in the pod's user namespace", uid, gid);
-	return fchown(fd, uid, gid) < 0 ? lp_err_set(err, -errno, "chown a pipe") : 0;
-}
-
-static int
-make_pipe(struct lp_ward *ward, int index, int *out_ours, int *out_theirs, struct lp_err *err)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return lp_err_set(err, -errno, "pipe");
-	*out_ours = index ? ends[0] : ends[1];
-	*out_theirs = index ? ends[1] : ends[0];
-	if (fcntl(*out_ours, F_SETFL, O_NONBLOCK | (index ? O_RDONLY : O_WRONLY)) < 0)
-		return lp_err_set(err, -errno, "fcntl");
-	return lp_ward_own_pipe(ward, *out_theirs, err);
-}
-
-static int
-make_stdio(struct lp_ward *ward, struct making *making, struct lp_err *err)
-{
-	int rc = 0;
-
-	if (ward->spec->config.process.terminal)
-		return 0;
-	if (ward->spec->keep_stdin)
-		rc = make_pipe(ward, 0, &ward->stdin_fd, &making->ends[0], err);
-	for (int i = 1; i < 3 && !rc; i++)
-		rc = make_pipe(ward, i, &ward->pipes[i - 1].fd, &making->ends[i], err);
-	for (int i = 0; i < 3; i++)
-		making->config.process.stdio[i] = making->ends[i];
-	return rc;
-}
-
-static int
-make_message_file(struct lp_ward *ward, struct making *making, struct lp_err *err)
-{
-	lp_auto_fd int fd = -1;
-	char name[96];
-	int rc;
-
-	(void)snprintf(name, sizeof(name), "messages/%s", ward->spec->name);
-	(void)unlinkat(ward->keeper->sandbox.dir_fd, name, 0);	/* of the run before; absent is fine */
-	rc = lp_path_open(ward->keeper->sandbox.dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, &fd, err);
-	if (rc < 0)
-		return rc;
-	if (fchmod(fd, 0666) < 0)
-		return lp_err_set(err, -errno, "termination message");
-	making->mounts[making->config.mount_count++] = (struct lp_mount){
-		.kind = LP_MOUNT_BIND,
-		.target = ward->spec->message_path,
-		.source = { .path = NULL, .fd = fd },
-		.flags = LP_MOUNT_NOSUID | LP_MOUNT_NODEV | LP_MOUNT_NOEXEC | LP_MOUNT_NO_IDMAP,
-	};
-	making->fds[making->fd_count++] = lp_take_fd(&fd);
-	return 0;
-}
-
-/* Sources that lie in the pod's directory become descriptors. */
-static int
-make_mounts(struct lp_ward *ward, struct making *making, struct lp_err *err)
-{
-	const struct lp_container_config *from = &ward->spec->config;
-	int rc;
-
-	making->mounts = lp_seam.alloc((from->mount_count + 1) * sizeof(*making->mounts));
-	making->fds = lp_seam.alloc((from->mount_count + 1) * sizeof(*making->fds));
-	if (!making->mounts || !making->fds)
-		return lp_err_set(err, -ENOMEM, "mounts");
-	making->config.mounts = making->mounts;
-	making->config.mount_count = 0;
-	for (size_t i = 0; i < from->mount_count; i++) {
-		struct lp_mount *mount = &making->mounts[making->config.mount_count++];
-
-		*mount = from->mounts[i];
-		if (mount->kind != LP_MOUNT_BIND || !mount->source.path || mount->source.path[0] == '/')
-			continue;
-		rc = lp_path_open(ward->keeper->sandbox.dir_fd, mount->source.path, O_PATH, 0, &mount->source.fd, err);
-		if (rc < 0)
-			return lp_err_wrap(err, "mount %s", mount->target);
-		making->fds[making->fd_count++] = mount->source.fd;
-		mount->source.path = NULL;
-	}
-	return ward->spec->message_path ? make_message_file(ward, making, err) : 0;
-}
-
-static int
-make_writable(struct lp_ward *ward, struct making *making, struct lp_err *err)
-{
-	const char *base = ward->spec->config.rootfs.writable.path;
-	lp_auto_fd int dir = -1;
-	int rc;
-
-	if (!base)
-		return 0;
-	rc = lp_path_root(base, true, &dir, err);
-	if (!rc)
-		rc = lp_path_remove(dir, making->name, err);	/* left by a keeper that was lost */
-	if (!rc)
-		rc = lp_path_mkdirs(dir, making->name, 0700, NULL, err);
-	if (rc < 0)
-		return lp_err_wrap(err, "writable layer");
-	(void)snprintf(making->writable, sizeof(making->writable), "%s/%s", base, making->name);
-	making->config.rootfs.writable.path = making->writable;
-	return 0;
-}
-
-static void
-make_namespaces(const struct lp_keeper *keeper, struct lp_container_config *config)
-{
-	for (int i = 0; i < LP_NS_COUNT; i++)
-		config->ns[i] = keeper->sandbox.ns.fds[i] >= 0 ?
-		    (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = keeper->sandbox.ns.fds[i] } :
-		    (struct lp_ns_choice){ .how = LP_NS_HOST, .fd = -1 };
-	config->ns[LP_NS_PID].how = keeper->pod.host_pid ? LP_NS_HOST : LP_NS_NEW;
-	config->ns[LP_NS_MOUNT].how = LP_NS_NEW;
-	config->ns[LP_NS_CGROUP].how = LP_NS_NEW;
-	if (!keeper->pod.host_users) {
-		config->uids = keeper->pod.uids;
-		config->gids = keeper->pod.gids;
-		config->uid_count = keeper->pod.uid_count;
-		config->gid_count = keeper->pod.gid_count;
-	}
-}
-
-static int
-make_run(struct lp_ward *ward, struct making *making, struct lp_err *err)
-{
-	const struct lp_control_pod *pod = &ward->keeper->pod;
-	int rc;
-
-	making->config = ward->spec->config;
-	(void)snprintf(making->name, sizeof(making->name), "%.63s.%" PRIu64, ward->spec->name, ward->attempt);
-	(void)snprintf(making->id, sizeof(making->id), "%.40s/%.80s", pod->uid, making->name);
-	making->config.id = making->id;
-	making->config.cgroup_parent_fd = ward->keeper->sandbox.cgroup_fd;
-	making->config.cgroup_name = making->name;
-	make_namespaces(ward->keeper, &making->config);
-	/* No room for its log is no reason not to run: what it writes is counted as lost. */
-	if (lp_logs_open(&ward->logs, ward->keeper->sandbox.logs_fd, ward->spec->name, ward->attempt, ward->spec->log_bytes, NULL) < 0)
-		ward->logs = (struct lp_logs){ .fd = -1 };
-	rc = make_stdio(ward, making, err);
-	if (!rc)
-		rc = make_mounts(ward, making, err);
-	if (!rc)
-		rc = make_writable(ward, making, err);
-	if (!rc)
-		rc = lp_container_run(&making->config, &ward->container, err);
-	return rc;
-}
 
 int
 lp_ward_watch(struct lp_ward *ward, struct lp_err *err)
@@ -585,7 +385,6 @@ started(struct lp_ward *ward, struct lp_err *err)
 void
 lp_ward_start(struct lp_ward *ward, int64_t now_ms)
 {
-	struct making making = { .ends = { -1, -1, -1 } };
 	struct lp_err err = { 0 };
 	int rc;
 
@@ -597,13 +396,12 @@ lp_ward_start(struct lp_ward *ward, int64_t now_ms)
 	drop_end(&ward->last);
 	ward->last = ward->end;
 	ward->end = (struct lp_ward_end){ 0 };
-	ward->facts.asked = ward->facts.killed = false;
+	ward->facts = (struct lp_plan_container){ .role = ward->facts.role };
 	ward->started_ms = lp_clock_wall_ms();
 	ward->began_ms = now_ms;
-	rc = make_run(ward, &making, &err);
+	rc = lp_ward_make(ward, &err);
 	if (!rc)
 		rc = started(ward, &err);
-	making_fini(&making);
 	if (rc < 0) {
 		struct lp_container_exit end = { .code = 128 };
 
@@ -613,17 +411,31 @@ lp_ward_start(struct lp_ward *ward, int64_t now_ms)
 	}
 	ward->facts.state = LP_PLAN_RUNNING;
 	ward->dirty = true;
+	lp_care_begin(ward, now_ms);
 	lp_keeper_changed(ward->keeper);
 }
 
 void
-lp_ward_ask(struct lp_ward *ward)
+lp_ward_signal(struct lp_ward *ward, int64_t now_ms)
 {
 	int signo = ward->spec->stop_signal > 0 ? ward->spec->stop_signal : SIGTERM;
 
-	ward->facts.asked = true;
+	lp_care_leave_hook(ward);
+	ward->facts.signalled = true;
+	if (ward->care.hook_used || ward->facts.unwell || (ward->keeper->facts.kill_ms && now_ms >= ward->keeper->facts.kill_ms))
+		ward->facts.mercy_ms = now_ms + LP_CARE_MERCY_MS;
 	if (ward->container)
 		(void)lp_container_signal(ward->container, signo, NULL);	/* cannot be asked: the grace period ends it */
+}
+
+void
+lp_ward_ask(struct lp_ward *ward, bool hook, int64_t now_ms)
+{
+	ward->facts.asked = true;
+	if (ward->facts.unwell)
+		ward->facts.kill_ms = now_ms + ward->care.grace_ms;
+	if (!hook || !lp_care_pre_stop(ward))
+		lp_ward_signal(ward, now_ms);
 }
 
 void
@@ -634,89 +446,27 @@ lp_ward_kill(struct lp_ward *ward)
 		(void)lp_container_signal(ward->container, SIGKILL, NULL);	/* its pid namespace dies with it */
 }
 
-/* ---- words ---- */
-
-/* As Go prints a duration: 10s, 1m20s, 5m0s. */
-static void
-print_duration(int64_t ms, char *out, size_t size)
+int
+lp_ward_resize(struct lp_ward *ward, const struct lp_cgroup_limits *limits, struct lp_err *err)
 {
-	int64_t seconds = ms / 1000;
+	struct lp_arena arena;
+	struct lp_cgroup_limits copy;
+	uint32_t missing = 0;
+	int rc;
 
-	if (ms < 1000)
-		(void)snprintf(out, size, "%" PRId64 "ms", ms);
-	else if (seconds < 60)
-		(void)snprintf(out, size, "%" PRId64 "s", seconds);
-	else
-		(void)snprintf(out, size, "%" PRId64 "m%" PRId64 "s", seconds / 60, seconds % 60);
-}
-
-static struct lp_control_end
-end_of(const struct lp_ward_end *end)
-{
-	return (struct lp_control_end){
-		.set = end->set,
-		.attempt = end->attempt,
-		.code = end->code,
-		.signal = end->signal,
-		.reason = end->set ? lp_ward_reason_name(end->reason) : NULL,
-		.message = end->message,
-		.started_ms = end->started_ms,
-		.ended_ms = end->ended_ms,
-	};
-}
-
-static void
-say_waiting(const struct lp_ward *ward, char scratch[static LP_WARD_SCRATCH], struct lp_control_status *out)
-{
-	const struct lp_control_pod *pod = &ward->keeper->pod;
-	char pause[32];
-
-	out->run = LP_CONTROL_RUN_WAITING;
-	if (ward->facts.state == LP_PLAN_NEW) {
-		out->reason = pod->containers[0].role == LP_CONTROL_INIT ? "PodInitializing" : "ContainerCreating";
-		return;
+	lp_arena_init(&arena, LP_CONTROL_PACKET);
+	rc = lp_control_limits_copy(&arena, limits, &copy, err);
+	if (!rc && ward->container)
+		rc = lp_container_update(ward->container, limits, &missing, err);
+	if (rc < 0) {
+		lp_arena_fini(&arena);
+		return rc;
 	}
-	out->last = end_of(&ward->end);
-	out->reason = "CrashLoopBackOff";
-	print_duration(ward->delay_ms, pause, sizeof(pause));
-	(void)snprintf(scratch, LP_WARD_SCRATCH, "back-off %s restarting failed container=%s pod=%s_%s(%s)", pause, ward->spec->name,
-	    pod->name, pod->namespace, pod->uid);
-	out->message = scratch;
-}
-
-void
-lp_ward_status(const struct lp_ward *ward, int64_t now_ms, char scratch[static LP_WARD_SCRATCH], struct lp_control_status *out)
-{
-	const struct lp_keeper *keeper = ward->keeper;
-	bool again = !keeper->facts.stopping && !keeper->done && lp_plan_again(&keeper->facts, &ward->facts);
-
-	(void)now_ms;
-	*out = (struct lp_control_status){
-		.name = ward->spec->name,
-		.role = (int32_t)ward->spec->role,
-		.attempt = ward->attempt,
-		.starts = ward->starts,
-		.missing = ward->missing,
-		.notes = ward->notes,
-		.log_lost = ward->logs.lost,
-		.last = end_of(&ward->last),
-	};
-	switch (ward->facts.state) {
-	case LP_PLAN_RUNNING:
-		out->run = LP_CONTROL_RUN_RUNNING;
-		out->pid = lp_container_pid(ward->container);
-		out->started_ms = ward->started_ms;
-		return;
-	case LP_PLAN_EXITED:
-		if (!again) {
-			out->run = LP_CONTROL_RUN_ENDED;
-			out->end = end_of(&ward->end);
-			return;
-		}
-		say_waiting(ward, scratch, out);
-		return;
-	case LP_PLAN_NEW:
-		say_waiting(ward, scratch, out);
-		return;
-	}
+	lp_arena_fini(&ward->limits_arena);
+	ward->limits_arena = arena;
+	ward->limits = copy;
+	ward->resized = ward->dirty = true;
+	ward->missing |= missing;
+	lp_keeper_changed(ward->keeper);
+	return 0;
 }

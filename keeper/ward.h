@@ -14,11 +14,13 @@
 #include "base/child.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "keeper/care.h"
 #include "keeper/control.h"
 #include "keeper/logs.h"
 #include "keeper/plan.h"
 
 #define LP_WARD_MESSAGE_BYTES 4096	/* of a termination message; source: kubelet */
+#define LP_WARD_MESSAGES_BYTES 12288	/* of all of a pod */
 #define LP_WARD_READERS 4		/* attached at the same time */
 
 struct lp_keeper;
@@ -71,6 +73,10 @@ struct lp_ward {
 	int64_t began_ms;		/* boot-time ms of the present run */
 	int64_t delay_ms;		/* pause before the present run; -1 before the first */
 	struct lp_ward_end end, last;
+	struct lp_care care;
+	bool resized;			/* `limits` count, not the record's */
+	struct lp_cgroup_limits limits;
+	struct lp_arena limits_arena;	/* what they point to */
 	uint32_t missing;
 	char *notes;			/* owned; NULL none */
 	bool dirty;			/* the agent has not heard the newest */
@@ -81,12 +87,22 @@ void lp_ward_init(struct lp_ward *ward, struct lp_keeper *keeper, const struct l
 /* Begin a run. A failure is a run that ended: it is counted, kept and reported like any other. */
 void lp_ward_start(struct lp_ward *ward, int64_t now_ms);
 
-/* Its stop signal; SIGKILL to all of it. */
-void lp_ward_ask(struct lp_ward *ward);
+/*
+ * It is to end: its preStop hook if it has one and `hook` says that there is time for it, else its stop signal. The signal, whatever
+ * the hook does. SIGKILL to all of it.
+ */
+void lp_ward_ask(struct lp_ward *ward, bool hook, int64_t now_ms);
+void lp_ward_signal(struct lp_ward *ward, int64_t now_ms);
 void lp_ward_kill(struct lp_ward *ward);
+
+/* Other limits, for this run and later ones. On failure the former ones stand. */
+int lp_ward_resize(struct lp_ward *ward, const struct lp_cgroup_limits *limits, struct lp_err *err);
 
 /* Watch the descriptors of a run that was taken over after an upgrade. */
 int lp_ward_watch(struct lp_ward *ward, struct lp_err *err);
+
+/* The container of a run, with its pipes and its log; on failure what was opened belongs to the ward. */
+int lp_ward_make(struct lp_ward *ward, struct lp_err *err);
 
 /* What the agent is told. Weak pointers into the ward; `scratch` holds the message. */
 #define LP_WARD_SCRATCH 256

@@ -111,7 +111,16 @@ on_gone(struct lp_control *control)
 	solo.gone++;
 }
 
-const struct lp_control_ops solo_ops = { on_pod, on_ready, on_status, on_begun, on_ended, on_pong, on_gone };
+static void
+on_resized(struct lp_control *control, uint64_t id, const struct lp_err *err)
+{
+	(void)control;
+	solo.resized = id;
+	solo.resized_code = err->code;
+	(void)snprintf(solo.error_text, sizeof(solo.error_text), "%s", err->text);
+}
+
+const struct lp_control_ops solo_ops = { on_pod, on_ready, on_status, on_begun, on_ended, on_pong, on_resized, on_gone };
 
 static int
 open_dir(const char *name)

@@ -41,7 +41,8 @@ struct solo {
 	size_t seen_count;
 	int32_t phase, error;
 	int pods, pongs, gone, begun_fd, begun_code, netns_fd, dir_fd;
-	uint64_t begun, ended;
+	uint64_t begun, ended, resized;
+	int resized_code;
 	struct lp_container_exit end;
 	char note[64], error_text[256];
 };
