@@ -51,10 +51,10 @@ struct lp_cgroup_file {
 	const char *value;		/* lines are written one by one */
 };
 
-/* One device rule of OCI: in order, the last one that fits decides for the accesses it names. */
+/* One device rule of OCI: of those that fit a device, the last one that names an access decides on that access. */
 struct lp_device_rule {
 	bool allow;
-	char type;			/* 'c', 'b', or 'a' for both ('p' and 'u' stand for 'c', as in OCI) */
+	char type;			/* 'c', 'b', 'a' for both; 'u' stands for 'c', and 'p' fits nothing: pipes ask nobody */
 	int64_t major, minor;		/* -1: any */
 	bool read, write, mknod;	/* none of them: a rule for nothing */
 };

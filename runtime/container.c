@@ -116,7 +116,10 @@ static int
 filter_devices(struct lp_container *container, const struct lp_container_config *config, struct lp_err *err)
 {
 	struct lp_err words = { 0 };
-	int rc = lp_devices_filter(container->cgroup, config->devices, config->device_count, &words);
+	const struct lp_cgroup_limits *limits = &config->limits;
+	int rc = limits->device_rule_count ?
+	    lp_devices_filter_rules(container->cgroup, limits->device_rules, limits->device_rule_count, &words) :
+	    lp_devices_filter(container->cgroup, config->devices, config->device_count, &words);
 
 	if (rc == -EOPNOTSUPP && !config->strict) {
 		(void)lp_buf_str(&container->launch.notes, words.text);	/* words; cut when full */
@@ -315,6 +318,19 @@ lp_container_stats(struct lp_container *container, struct lp_cgroup_stats *out, 
 	if (container->cgroup < 0)
 		return lp_err_say(err, -EOPNOTSUPP, "container %s has no cgroup to measure", container->id);
 	return lp_cgroup_stats(container->cgroup, out, err);
+}
+
+int
+lp_container_update(struct lp_container *container, const struct lp_cgroup_limits *limits, uint32_t *out_missing, struct lp_err *err)
+{
+	int rc;
+
+	if (container->cgroup < 0)
+		return lp_err_say(err, -EOPNOTSUPP, "container %s has no cgroup to limit", container->id);
+	rc = lp_cgroup_update(container->cgroup, limits, out_missing, err);
+	if (rc == 0 && limits->device_rule_count)
+		rc = lp_devices_replace(container->cgroup, limits->device_rules, limits->device_rule_count, err);
+	return rc;
 }
 
 int

@@ -13,7 +13,7 @@
 #include "base/auto.h"
 #include "base/path.h"
 
-enum { RULES_MAX = 256, INSNS_PER_RULE = 8, INSNS_MAX = 8 + RULES_MAX * INSNS_PER_RULE };
+enum { RULES_MAX = 256, INSNS_PER_RULE = 8, INSNS_MAX = 8 + (RULES_MAX + 8) * INSNS_PER_RULE, FILTERS_MAX = 16 };
 
 /* Nodes that every container has. */
 static const struct {
@@ -38,48 +38,70 @@ insn(uint8_t code, uint8_t dst, uint8_t src, int16_t off, int32_t imm)
 }
 
 static uint32_t
-access_bits(const struct lp_device *device)
+access_bits(bool read, bool write, bool mknod)
 {
-	return (device->mknod ? BPF_DEVCG_ACC_MKNOD : 0u) | (device->read ? BPF_DEVCG_ACC_READ : 0u) |
-	    (device->write ? BPF_DEVCG_ACC_WRITE : 0u);
+	return (mknod ? BPF_DEVCG_ACC_MKNOD : 0u) | (read ? BPF_DEVCG_ACC_READ : 0u) | (write ? BPF_DEVCG_ACC_WRITE : 0u);
 }
 
-/*
- * One row: r2 type, r3 access, r4 major, r5 minor. Each comparison that fails jumps to the next row.
- */
+/* What the rows compare: r2 type, r3 access, r4 major, r5 minor. Each comparison that fails jumps behind the row's end (see end_row). */
 static size_t
-add_rule(struct bpf_insn *out, const struct lp_device *device)
+compare_device(struct bpf_insn *out, char type, int64_t major, int64_t minor)
 {
-	const uint32_t access = access_bits(device);
-	const uint32_t all = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE;
 	size_t n = 0;
 
-	out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 0, device->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
-	if (access != all) {
-		out[n++] = insn(BPF_ALU | BPF_MOV | BPF_X, 1, 3, 0, 0);
-		out[n++] = insn(BPF_ALU | BPF_AND | BPF_K, 1, 0, 0, (int32_t)(~access & all));
-		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 1, 0, 0, 0);	/* asks for more than the row gives */
-	}
-	if (device->major >= 0)
-		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 4, 0, 0, device->major);
-	if (device->minor >= 0)
-		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 5, 0, 0, device->minor);
-	out[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1);
-	out[n++] = insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+	if (type != 'a')
+		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 2, 0, 0, type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+	if (major >= 0)
+		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 4, 0, 0, (int32_t)major);
+	if (minor >= 0)
+		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 5, 0, 0, (int32_t)minor);
+	return n;
+}
+
+static size_t
+answer(struct bpf_insn *out, int32_t value)
+{
+	out[0] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, value);
+	out[1] = insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+	return 2;
+}
+
+/* Conditional jumps that lead nowhere yet lead behind the row. */
+static size_t
+end_row(struct bpf_insn *out, size_t n)
+{
 	for (size_t i = 0; i < n; i++) {
-		if (BPF_OP(out[i].code) == BPF_JNE && BPF_CLASS(out[i].code) == BPF_JMP)
+		const uint8_t op = BPF_OP(out[i].code);
+
+		if (BPF_CLASS(out[i].code) == BPF_JMP && (op == BPF_JNE || op == BPF_JEQ))
 			out[i].off = (int16_t)(n - i - 1);
 	}
 	return n;
 }
 
-int
-lp_devices_program(const struct lp_device *devices, size_t count, struct bpf_insn *out, size_t max)
+static const uint32_t all_access = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE;
+
+static size_t
+add_row(struct bpf_insn *out, const struct lp_device *device)
+{
+	const uint32_t access = access_bits(device->read, device->write, device->mknod);
+	size_t n = compare_device(out, device->type, device->major, device->minor);
+
+	if (access != all_access) {
+		out[n++] = insn(BPF_ALU | BPF_MOV | BPF_X, 1, 3, 0, 0);
+		out[n++] = insn(BPF_ALU | BPF_AND | BPF_K, 1, 0, 0, (int32_t)(~access & all_access));
+		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 1, 0, 0, 0);	/* asks for more than the row gives */
+	}
+	n += answer(out + n, 1);
+	return end_row(out, n);
+}
+
+/* Everything that every program begins with: the context in registers, the usual devices and terminals. */
+static size_t
+begin(struct bpf_insn *out)
 {
 	size_t n = 0;
 
-	if (max < INSNS_PER_RULE * (count + lp_count(usual) + lp_count(terminals)) + 8)
-		return -E2BIG;
 	out[n++] = insn(BPF_LDX | BPF_MEM | BPF_W, 2, 1, offsetof(struct bpf_cgroup_dev_ctx, access_type), 0);
 	out[n++] = insn(BPF_ALU | BPF_MOV | BPF_X, 3, 2, 0, 0);
 	out[n++] = insn(BPF_ALU | BPF_AND | BPF_K, 2, 0, 0, 0xffff);
@@ -90,64 +112,159 @@ lp_devices_program(const struct lp_device *devices, size_t count, struct bpf_ins
 		const struct lp_device device = { .type = 'c', .major = (int32_t)usual[i].major, .minor = (int32_t)usual[i].minor,
 		    .read = true, .write = true, .mknod = true };
 
-		n += add_rule(out + n, &device);
+		n += add_row(out + n, &device);
 	}
 	for (size_t i = 0; i < lp_count(terminals); i++)
-		n += add_rule(out + n, &terminals[i]);
+		n += add_row(out + n, &terminals[i]);
+	return n;
+}
+
+static bool
+fits_program(size_t rows, size_t max)
+{
+	return rows <= RULES_MAX && max >= INSNS_PER_RULE * (rows + lp_count(usual) + lp_count(terminals)) + 8;
+}
+
+int
+lp_devices_program(const struct lp_device *devices, size_t count, struct bpf_insn *out, size_t max)
+{
+	size_t n;
+
+	if (!fits_program(count, max))
+		return -E2BIG;
+	n = begin(out);
 	for (size_t i = 0; i < count; i++)
-		n += add_rule(out + n, &devices[i]);
-	out[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0);
-	out[n++] = insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+		n += add_row(out + n, &devices[i]);
+	n += answer(out + n, 0);
 	return (int)n;
 }
 
-static int
-load(const struct bpf_insn *insns, size_t count)
-{
-	union bpf_attr attr;
-	int fd;
+/* ---- OCI's rules ---- */
 
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-	attr.insns = (uint64_t)(uintptr_t)insns;
-	attr.insn_cnt = (uint32_t)count;
-	attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
-	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	return fd < 0 ? -errno : fd;
+static bool
+is_everything(const struct lp_device_rule *rule)
+{
+	return rule->type == 'a' && rule->major < 0 && rule->minor < 0 && rule->read && rule->write && rule->mknod;
+}
+
+/*
+ * Backwards, so that the first fit decides: r3 holds the accesses that no later rule has decided on. An allowing rule takes its own away,
+ * and nothing left means yes; a forbidding one that names any of them means no.
+ */
+static size_t
+add_rule(struct bpf_insn *out, const struct lp_device_rule *rule)
+{
+	const uint32_t access = access_bits(rule->read, rule->write, rule->mknod);
+	size_t n;
+
+	if (access == 0 || rule->type == 'p')
+		return 0;
+	n = compare_device(out, rule->type, rule->major, rule->minor);
+	if (rule->allow) {
+		out[n++] = insn(BPF_ALU | BPF_AND | BPF_K, 3, 0, 0, (int32_t)(~access & all_access));
+		out[n++] = insn(BPF_JMP | BPF_JNE | BPF_K, 3, 0, 0, 0);
+		n += answer(out + n, 1);
+	} else {
+		out[n++] = insn(BPF_ALU | BPF_MOV | BPF_X, 1, 3, 0, 0);
+		out[n++] = insn(BPF_ALU | BPF_AND | BPF_K, 1, 0, 0, (int32_t)access);
+		out[n++] = insn(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0, 0);
+		n += answer(out + n, 0);
+	}
+	return end_row(out, n);
+}
+
+int
+lp_devices_rules_program(const struct lp_device_rule *rules, size_t count, struct bpf_insn *out, size_t max)
+{
+	size_t n;
+
+	if (!fits_program(count, max))
+		return -E2BIG;
+	for (size_t i = 0; i < count; i++)
+		if (!rules[i].type || !strchr("abcup", rules[i].type) || rules[i].major > INT32_MAX || rules[i].minor > INT32_MAX)
+			return -EINVAL;
+	if (count > 0 && is_everything(&rules[count - 1]) && rules[count - 1].allow)
+		return 0;
+	n = begin(out);
+	while (count > 0 && !is_everything(&rules[count - 1]))
+		n += add_rule(out + n, &rules[--count]);
+	/* What stands before a rule for everything does not count. */
+	n += answer(out + n, count > 0 && rules[count - 1].allow);
+	return (int)n;
+}
+
+/* ---- into the kernel ---- */
+
+static long
+bpf(int command, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, command, attr, sizeof(*attr));
 }
 
 /* Most containers of a keeper ask for the same: the last program loaded is kept. */
-static int
-kept_program(const struct lp_device *devices, size_t count, struct lp_err *err)
-{
-	static struct bpf_insn insns[2][INSNS_MAX];	/* on no stack: a start touches only what it fills */
-	static unsigned kept;			/* which of the two is loaded */
-	static int kept_count, kept_fd = -1;
-	struct bpf_insn *now = insns[!kept];
-	int n = lp_devices_program(devices, count, now, INSNS_MAX), fd;
+static struct {
+	struct bpf_insn insns[2][INSNS_MAX];	/* on no stack: a start touches only what it fills */
+	unsigned now;				/* which of the two is loaded */
+	int count, fd;
+} kept = { .fd = -1 };
 
-	if (n < 0)
-		return lp_err_set(err, n, "%zu device rules", count);
-	if (kept_fd >= 0 && n == kept_count && memcmp(now, insns[kept], (size_t)n * sizeof(*now)) == 0)
-		return kept_fd;
-	fd = load(now, (size_t)n);
+static struct bpf_insn *
+scratch(void)
+{
+	return kept.insns[!kept.now];
+}
+
+/* The program of n instructions in scratch(): its descriptor, which stays ours. */
+static int
+load(int n, struct lp_err *err)
+{
+	const struct bpf_insn *insns = scratch();
+	union bpf_attr attr;
+	int fd;
+
+	if (kept.fd >= 0 && n == kept.count && memcmp(insns, kept.insns[kept.now], (size_t)n * sizeof(*insns)) == 0)
+		return kept.fd;
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	attr.insns = (uint64_t)(uintptr_t)insns;
+	attr.insn_cnt = (uint32_t)n;
+	attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
+	fd = (int)bpf(BPF_PROG_LOAD, &attr);
 	/* EINVAL for a program that every kernel with the feature takes: the type is unknown. */
-	if (fd == -ENOSYS || fd == -EINVAL)
+	if (fd < 0 && (errno == ENOSYS || errno == EINVAL))
 		return lp_err_say(err, -EOPNOTSUPP, "no device filter: the kernel lacks CONFIG_CGROUP_BPF");
 	if (fd < 0)
-		return lp_err_set(err, fd, "load the device filter");
-	lp_close(&kept_fd);
-	kept = !kept;
-	kept_count = n;
-	kept_fd = fd;
+		return lp_err_set(err, -errno, "load the device filter");
+	lp_close(&kept.fd);
+	kept.now = !kept.now;
+	kept.count = n;
+	kept.fd = fd;
 	return fd;
+}
+
+static int
+attach(int cgroup_fd, int fd, int replaced_fd, struct lp_err *err)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.target_fd = (uint32_t)cgroup_fd;
+	attr.attach_bpf_fd = (uint32_t)fd;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	attr.attach_flags = BPF_F_ALLOW_MULTI;
+	if (replaced_fd >= 0) {
+		attr.attach_flags |= BPF_F_REPLACE;
+		attr.replace_bpf_fd = (uint32_t)replaced_fd;
+	}
+	if (bpf(BPF_PROG_ATTACH, &attr) < 0)
+		return lp_err_set(err, -errno, "attach the device filter");
+	return 0;
 }
 
 int
 lp_devices_filter(int cgroup_fd, const struct lp_device *devices, size_t count, struct lp_err *err)
 {
-	union bpf_attr attr;
-	int fd;
+	int n, fd;
 
 	for (size_t i = 0; i < count; i++) {
 		if (devices[i].type == 'a')
@@ -155,17 +272,106 @@ lp_devices_filter(int cgroup_fd, const struct lp_device *devices, size_t count, 
 		if (devices[i].type != 'c' && devices[i].type != 'b')
 			return lp_err_say(err, -EINVAL, "device type '%c' is not c, b or a", devices[i].type);
 	}
-	fd = kept_program(devices, count, err);
-	if (fd < 0)
-		return fd;
+	n = lp_devices_program(devices, count, scratch(), INSNS_MAX);
+	if (n < 0)
+		return lp_err_set(err, n, "%zu device rules", count);
+	fd = load(n, err);
+	return fd < 0 ? fd : attach(cgroup_fd, fd, -1, err);
+}
+
+static int
+rules_program(const struct lp_device_rule *rules, size_t count, struct lp_err *err)
+{
+	int n = lp_devices_rules_program(rules, count, scratch(), INSNS_MAX);
+
+	if (n == -EINVAL)
+		return lp_err_say(err, n, "a device rule has a type that is not a, b or c, or a number that no device has");
+	return n < 0 ? lp_err_set(err, n, "%zu device rules", count) : n;
+}
+
+int
+lp_devices_filter_rules(int cgroup_fd, const struct lp_device_rule *rules, size_t count, struct lp_err *err)
+{
+	int n = rules_program(rules, count, err), fd;
+
+	if (n <= 0)
+		return n;
+	fd = load(n, err);
+	return fd < 0 ? fd : attach(cgroup_fd, fd, -1, err);
+}
+
+/* The filters that lie on this cgroup itself, as descriptors. */
+static int
+attached(int cgroup_fd, int fds[static FILTERS_MAX], struct lp_err *err)
+{
+	uint32_t ids[FILTERS_MAX];
+	union bpf_attr attr;
+	int count = 0, wanted;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = (uint32_t)cgroup_fd;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.prog_ids = (uint64_t)(uintptr_t)ids;
+	attr.query.prog_cnt = FILTERS_MAX;
+	if (bpf(BPF_PROG_QUERY, &attr) < 0) {
+		if (errno == EINVAL || errno == ENOSYS)
+			return lp_err_say(err, -EOPNOTSUPP, "no device filter: the kernel lacks CONFIG_CGROUP_BPF");
+		return lp_err_set(err, -errno, "look for the device filter");
+	}
+	wanted = (int)attr.query.prog_cnt;
+	for (; count < wanted; count++) {
+		memset(&attr, 0, sizeof(attr));
+		attr.prog_id = ids[count];
+		fds[count] = (int)bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+		if (fds[count] < 0) {
+			int rc = lp_err_set(err, -errno, "open the device filter");
+
+			while (count > 0)
+				lp_close(&fds[--count]);
+			return rc;
+		}
+	}
+	return count;
+}
+
+static int
+detach(int cgroup_fd, int fd, struct lp_err *err)
+{
+	union bpf_attr attr;
+
 	memset(&attr, 0, sizeof(attr));
 	attr.target_fd = (uint32_t)cgroup_fd;
 	attr.attach_bpf_fd = (uint32_t)fd;
 	attr.attach_type = BPF_CGROUP_DEVICE;
-	attr.attach_flags = BPF_F_ALLOW_MULTI;
-	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)) < 0)
-		return lp_err_set(err, -errno, "attach the device filter");
+	if (bpf(BPF_PROG_DETACH, &attr) < 0 && errno != ENOENT)
+		return lp_err_set(err, -errno, "take the device filter away");
 	return 0;
+}
+
+int
+lp_devices_replace(int cgroup_fd, const struct lp_device_rule *rules, size_t count, struct lp_err *err)
+{
+	int old[FILTERS_MAX], old_count, n = rules_program(rules, count, err), fd = -1, rc = 0;
+
+	if (n < 0)
+		return n;
+	if (n > 0) {
+		fd = load(n, err);
+		if (fd < 0)
+			return fd;
+	}
+	old_count = attached(cgroup_fd, old, err);
+	if (old_count < 0)
+		return old_count;
+	/* One is replaced in one step. Of several (not ours alone) the new one comes first: for a moment both must agree. */
+	if (fd >= 0)
+		rc = attach(cgroup_fd, fd, old_count == 1 ? old[0] : -1, err);
+	for (int i = 0; rc == 0 && i < old_count; i++)
+		if (fd < 0 || old_count > 1)
+			rc = detach(cgroup_fd, old[i], err);
+	while (old_count > 0)
+		lp_close(&old[--old_count]);
+	return rc;
 }
 
 /* ---- the nodes ---- */

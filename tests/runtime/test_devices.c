@@ -6,7 +6,7 @@
 #include "runtime/devices.h"
 #include "tests/harness.h"
 
-enum { MAX = 512 };
+enum { MAX = 512, RULES = 24 };
 
 /* As much of eBPF as the filter uses: registers 0 to 5, one context. */
 static int
@@ -35,6 +35,10 @@ run(const struct bpf_insn *insns, int count, const struct bpf_cgroup_dev_ctx *ct
 			break;
 		case BPF_JMP | BPF_JNE | BPF_K:
 			if (r[i->dst_reg] != value)
+				pc += i->off;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			if (r[i->dst_reg] == value)
 				pc += i->off;
 			break;
 		case BPF_JMP | BPF_EXIT:
@@ -109,4 +113,132 @@ TEST(a_row_of_an_unknown_type_is_refused)
 	struct lp_err err;
 
 	CHECK_ERR(lp_devices_filter(-1, &device, 1, &err), -EINVAL);
+}
+
+/* ---- OCI's rules ---- */
+
+static int
+may_by_rules(const struct lp_device_rule *rules, size_t count, uint32_t type, uint32_t access, uint32_t major, uint32_t minor)
+{
+	struct bpf_insn insns[MAX];
+	const struct bpf_cgroup_dev_ctx ctx = { .access_type = access << 16 | type, .major = major, .minor = minor };
+	int n = lp_devices_rules_program(rules, count, insns, MAX);
+
+	CHECK(n >= 0);
+	return n == 0 ? 1 : run(insns, n, &ctx);
+}
+
+#define RULE(allow_, type_, major_, minor_, access_) \
+	{ .allow = (allow_), .type = (type_), .major = (major_), .minor = (minor_), .read = strchr(access_, 'r') != NULL, \
+	    .write = strchr(access_, 'w') != NULL, .mknod = strchr(access_, 'm') != NULL }
+
+TEST(rules_are_followed_in_order)
+{
+	const struct lp_device_rule rules[] = {
+		RULE(false, 'a', -1, -1, "rwm"), RULE(true, 'c', 10, -1, "rw"), RULE(false, 'c', 10, 200, "w"), RULE(true, 'b', 8, 0, "r"),
+	};
+
+	CHECK_INT(may_by_rules(rules, 4, C, R | W, 10, 229), 1);
+	CHECK_INT(may_by_rules(rules, 4, C, R | W | M, 10, 229), 0);
+	CHECK_INT(may_by_rules(rules, 4, C, R, 10, 200), 1);
+	CHECK_INT(may_by_rules(rules, 4, C, R | W, 10, 200), 0);
+	CHECK_INT(may_by_rules(rules, 4, B, R, 8, 0), 1);
+	CHECK_INT(may_by_rules(rules, 4, B, R | W, 8, 0), 0);
+	CHECK_INT(may_by_rules(rules, 4, B, R, 8, 1), 0);
+	CHECK_INT(may_by_rules(rules, 4, C, R | W | M, 1, 3), 1);	/* the usual ones are always there */
+	CHECK_INT(may_by_rules(rules, 4, C, R | W, 136, 7), 1);
+	CHECK_INT(may_by_rules(rules, 1, C, M, 1, 1), 0);
+}
+
+TEST(accesses_given_by_several_rules_add_up)
+{
+	const struct lp_device_rule rules[] = { RULE(true, 'c', 4, 1, "r"), RULE(true, 'c', 4, -1, "w") };
+
+	CHECK_INT(may_by_rules(rules, 2, C, R | W, 4, 1), 1);
+	CHECK_INT(may_by_rules(rules, 2, C, R | W, 4, 2), 0);
+	CHECK_INT(may_by_rules(rules, 2, C, W, 4, 2), 1);
+}
+
+TEST(a_last_rule_that_allows_everything_needs_no_program)
+{
+	const struct lp_device_rule rules[] = { RULE(false, 'b', 8, 0, "rwm"), RULE(true, 'a', -1, -1, "rwm"), RULE(false, 'c', 1, 1, "rwm") };
+	struct bpf_insn insns[MAX];
+
+	CHECK_INT(lp_devices_rules_program(rules, 2, insns, MAX), 0);
+	CHECK(lp_devices_rules_program(rules, 3, insns, MAX) > 0);
+	CHECK_INT(may_by_rules(rules, 3, C, R, 1, 1), 0);
+	CHECK_INT(may_by_rules(rules, 3, C, R, 1, 2), 1);
+	CHECK_INT(may_by_rules(rules, 3, B, R | W | M, 8, 0), 1);
+}
+
+TEST(rules_that_nothing_can_mean_are_refused)
+{
+	static const struct lp_device_rule bad[] = { RULE(true, 'x', 1, 1, "r"), RULE(true, '\0', 1, 1, "r"), RULE(true, 'c', INT64_C(1) << 31, 1, "r") };
+	struct bpf_insn insns[MAX];
+	struct lp_err err;
+
+	for (size_t i = 0; i < lp_count(bad); i++) {
+		CHECK_INT(lp_devices_rules_program(&bad[i], 1, insns, MAX), -EINVAL);
+		CHECK_ERR(lp_devices_filter_rules(-1, &bad[i], 1, &err), -EINVAL);
+		CHECK_ERR(lp_devices_replace(-1, &bad[i], 1, &err), -EINVAL);
+	}
+	CHECK_INT(lp_devices_rules_program(bad, 1000, insns, MAX), -E2BIG);
+}
+
+/* What the rules say, said plainly: each access by itself, the last rule that fits and names it. */
+static int
+model(const struct lp_device_rule *rules, size_t count, uint32_t type, uint32_t access, uint32_t major, uint32_t minor)
+{
+	static const uint32_t bits[] = { M, R, W };
+
+	if (type == C && ((major == 1 && (minor == 3 || minor == 5 || minor == 7 || minor == 8 || minor == 9)) ||
+		(major == 5 && (minor == 0 || minor == 2)) || major == 136))
+		return 1;
+	for (size_t b = 0; b < lp_count(bits); b++) {
+		bool allowed = false;
+
+		for (size_t i = 0; (access & bits[b]) && i < count; i++) {
+			const struct lp_device_rule *rule = &rules[i];
+			bool names = bits[b] == M ? rule->mknod : bits[b] == R ? rule->read : rule->write;
+			bool fits = rule->type == 'a' || (type == B ? rule->type == 'b' : rule->type == 'c' || rule->type == 'u');
+
+			if (names && fits && (rule->major < 0 || rule->major == major) && (rule->minor < 0 || rule->minor == minor))
+				allowed = rule->allow;
+		}
+		if ((access & bits[b]) && !allowed)
+			return 0;
+	}
+	return 1;
+}
+
+static uint32_t
+next(uint32_t *seed, uint32_t below)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return (*seed >> 8) % below;
+}
+
+TEST(random_rules_and_a_plain_reading_of_them_agree)
+{
+	static const char types[] = "aaccccbbbup";
+	uint32_t seed = 20;
+
+	for (int round = 0; round < 3000; round++) {
+		struct lp_device_rule rules[RULES];
+		size_t count = next(&seed, RULES);
+
+		for (size_t i = 0; i < count; i++)
+			rules[i] = (struct lp_device_rule){ .allow = next(&seed, 2), .type = types[next(&seed, sizeof(types) - 1)],
+			    .major = (int64_t)next(&seed, 4) - 1, .minor = (int64_t)next(&seed, 5) - 1,
+			    .read = next(&seed, 3) > 0, .write = next(&seed, 3) > 0, .mknod = next(&seed, 3) > 0 };
+		if (count > 2 && next(&seed, 3) == 0)
+			rules[next(&seed, (uint32_t)count)] = (struct lp_device_rule)RULE(next(&seed, 2), 'a', -1, -1, "rwm");
+		for (int question = 0; question < 60; question++) {
+			uint32_t type = next(&seed, 2) ? C : B, access = 1 + next(&seed, 7), major = next(&seed, 4), minor = next(&seed, 5);
+			int got = may_by_rules(rules, count, type, access, major, minor), want = model(rules, count, type, access, major, minor);
+
+			if (got != want)
+				FAIL("round %d: type %u access %u device %u:%u: %d, should be %d", round, type, access, major, minor, got, want);
+		}
+	}
 }
