@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/enroll.h"
 #include "agent/holder.h"
+#include "agent/prober.h"
 #include "keeper/keeper.h"
 #include "manager/manager.h"
 #include "tools/static/tables.h"
@@ -31,6 +32,7 @@ static const struct lp_verb roles[] = {
 	{ "down", "take an instance down whose agent does not run", lp_agent_down_main },
 	{ "keeper", NULL, keeper_main },	/* internal: started by an agent */
 	{ "holder", NULL, lp_holder_main },	/* internal: started by an agent */
+	{ "prober", NULL, lp_prober_main },	/* internal: started by a keeper */
 	{ NULL, NULL, NULL },
 };
 

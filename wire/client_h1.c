@@ -155,7 +155,9 @@ send_head(struct lp_client *client, struct lp_client_call *call)
 	size_t pos = 0;
 
 	lp_buf_init(&head, 2 * LP_CLIENT_HEAD_MAX);
-	(void)lp_buf_printf(&head, "%s %s HTTP/1.1\r\nhost: %s\r\n", call->method, call->path, client->authority);	/* sticky */
+	(void)lp_buf_printf(&head, "%s %s HTTP/1.1\r\n", call->method, call->path);	/* sticky */
+	if (!lp_http_headers_get(&call->headers, "host"))
+		(void)lp_buf_printf(&head, "host: %s\r\n", client->authority);
 	while (lp_http_headers_next(&call->headers, &pos, &name, &value))
 		(void)lp_buf_printf(&head, "%s: %s\r\n", name, value);
 	if (call->streaming)

@@ -25,6 +25,7 @@
 #include "base/auto.h"
 #include "base/seam.h"
 #include "wire/mbed.h"
+#include "wire/resolve.h"
 #include "wire/tls_tickets.h"
 
 #define ALPN_MAX 4
@@ -37,7 +38,7 @@ struct lp_tls_config {
 	mbedtls_pk_context key;
 	const char *alpn[ALPN_MAX + 1];
 	char alpn_text[ALPN_MAX][16];
-	bool server, has_pin, has_session;
+	bool server, has_pin, has_session, anyone;
 	uint8_t pin[LP_DIGEST_BYTES];
 	mbedtls_ssl_session session;		/* client: the newest; see has_session */
 	char session_name[256];			/* the server it is with: another name is another server */
@@ -272,7 +273,7 @@ lp_tls_config_client(struct lp_tls_config **out, const struct lp_tls_client_opts
 	auto_config struct lp_tls_config *config = NULL;
 	int rc;
 
-	if (!opts->ca_pem == !opts->pin)
+	if (opts->anyone ? opts->ca_pem || opts->pin : !opts->ca_pem == !opts->pin)
 		return lp_err_say(err, -EINVAL, "a client trusts either an authority or a pin");
 	config = config_new(false, err);
 	if (!config)
@@ -284,7 +285,11 @@ lp_tls_config_client(struct lp_tls_config **out, const struct lp_tls_client_opts
 		rc = config_alpn(config, opts->alpn, err);
 	if (rc < 0)
 		return rc;
-	if (opts->pin) {
+	config->anyone = opts->anyone;
+	if (opts->anyone) {
+		mbedtls_ssl_conf_authmode(&config->conf, MBEDTLS_SSL_VERIFY_NONE);
+		mbedtls_ssl_conf_session_tickets(&config->conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+	} else if (opts->pin) {
 		/* mbedTLS has nobody to trust, so it may only advise; the callback decides, and refuses all else. */
 		config->has_pin = true;
 		memcpy(config->pin, opts->pin, sizeof(config->pin));
@@ -401,6 +406,7 @@ bio_recv(void *arg, unsigned char *data, size_t len)
 int
 lp_tls_new(struct lp_tls_config *config, int fd, const char *name, struct lp_tls **out, struct lp_err *err)
 {
+	struct lp_resolve_address literal;
 	struct lp_tls *tls;
 	int rc;
 
@@ -417,8 +423,8 @@ lp_tls_new(struct lp_tls_config *config, int fd, const char *name, struct lp_tls
 	lp_buf_init(&tls->pinned_der, DER_MAX);
 	mbedtls_ssl_init(&tls->ssl);
 	rc = mbedtls_ssl_setup(&tls->ssl, &config->conf);
-	if (rc == 0 && !config->server)
-		rc = mbedtls_ssl_set_hostname(&tls->ssl, name);
+	if (rc == 0 && !config->server)		/* an address is no server name to ask for */
+		rc = mbedtls_ssl_set_hostname(&tls->ssl, config->anyone && lp_resolve_literal(name, 0, &literal) == 0 ? NULL : name);
 	if (rc == 0 && config->has_session && strcmp(config->session_name, name) == 0 &&
 	    mbedtls_ssl_set_session(&tls->ssl, &config->session) != 0) {
 		/* A session that the library will not take again is not worth an error: the handshake is a full one. */
@@ -430,7 +436,8 @@ lp_tls_new(struct lp_tls_config *config, int fd, const char *name, struct lp_tls
 		lp_tls_free(tls);
 		return lp_mbed_fail(err, -ENOMEM, rc, "TLS channel");
 	}
-	mbedtls_ssl_set_verify(&tls->ssl, judge, tls);
+	if (!config->anyone)
+		mbedtls_ssl_set_verify(&tls->ssl, judge, tls);
 	mbedtls_ssl_set_bio(&tls->ssl, tls, bio_send, bio_recv, NULL);
 	*out = tls;
 	return 0;
@@ -474,7 +481,7 @@ peer_take(struct lp_tls *tls, struct lp_err *err)
 	bool from_ticket = tls->config->server && !tls->asked && !crt && tls->der.len;
 	int rc;
 
-	if (!crt && !from_ticket) {
+	if ((!crt && !from_ticket) || tls->config->anyone) {
 		lp_buf_fini(&tls->der);
 		lp_buf_init(&tls->der, DER_MAX);
 		return 0;

@@ -1,7 +1,7 @@
 /*
  * wire/tls.h - an authenticated channel over a non-blocking descriptor; with cert.c the only user of mbedTLS.
  *
- * Rules   TLS 1.2 and 1.3, ECDHE with AEAD; a client always verifies, and always against an expected name; a server
+ * Rules   TLS 1.2 and 1.3, ECDHE with AEAD; a client always verifies, and always against an expected name (but for `anyone`); a server
  *         verifies a certificate when one is given, and refuses the handshake when it is bad; both check the
  *         extended key usage themselves (TRUST.md rule 15)
  * Expired a server lets an expired client certificate in, marked `expired`: its holder may renew and nothing else
@@ -41,6 +41,7 @@ struct lp_tls_client_opts {
 	const uint8_t *pin;			/* SHA-256 of the public key info of an authority in the presented chain */
 	const char *chain_pem, *key_pem;	/* our certificate; both NULL: none */
 	const char *const *alpn;
+	bool anyone;				/* instead of both: nobody is verified. Only to see that someone answers, never to trust him */
 };
 
 int lp_tls_config_server(struct lp_tls_config **out, const struct lp_tls_server_opts *opts, struct lp_err *err);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/prober.h"
 #include "base/auto.h"
 #include "base/path.h"
 #include "base/seam.h"
@@ -20,12 +21,14 @@
 #include "tests/harness.h"
 #include "tests/kernel/solo.h"
 
-/* The keeper's executable is this program. */
+/* The keeper's executable is this program, and its prober's. */
 __attribute__((constructor)) static void
 maybe_keeper(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "keeper"))
 		_exit(lp_keeper_main(argc - 1, argv + 1));
+	if (argc > 1 && !strcmp(argv[1], "prober"))
+		_exit(lp_prober_main(argc - 1, argv + 1));
 }
 
 struct solo solo;
