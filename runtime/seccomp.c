@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "runtime/seccomp_tree.h"
 
 /*
- * Theory  Loading a filter costs in proportion to its length, at every start. So the table becomes ranges of consecutive call
- *         numbers with one answer, searched by halves: a third of what libseccomp makes of the same rules, and built in tens
+ * Theory  The table becomes a search tree (seccomp_tree.h): a third of what libseccomp makes of the same rules, and built in tens
  *         of microseconds without leaving a heap behind. libseccomp gives the numbers of the names, and in tests/ it is the
  *         judge: its own filter and this one must agree on every call.
  * Format  check of the ABI, then a binary tree of "at least this number?", whose leaves answer or look at arguments. Only
@@ -36,7 +36,7 @@
 #error "which audit architecture is this?"
 #endif
 
-enum { PROGRAM_MAX = 64 * 1024, INSNS_MAX = 2048, ROWS_MAX = 640, CAP_NAME = 28 };
+enum { PROGRAM_MAX = 64 * 1024, ROWS_MAX = 640, CAP_NAME = 28 };
 
 #define CAP_BIT(name) (UINT64_C(1) << CAP_##name)
 #define ANSWER(code) (SECCOMP_RET_ERRNO | (code))
@@ -79,14 +79,8 @@ static const struct {
 
 enum answer { HIDE, REFUSE, PERMIT, LOOK_CLONE, LOOK_SOCKET, LOOK_PERSONALITY };
 
-/* From this number on, until the next row. */
-struct row {
-	uint32_t nr;
-	enum answer answer;
-};
-
 struct rows {
-	struct row row[2 * ROWS_MAX];
+	struct lp_seccomp_range row[ROWS_MAX];
 	size_t count;
 	bool full;
 };
@@ -102,7 +96,7 @@ add_call(struct rows *rows, const char *name, enum answer answer)
 	if (rows->count == ROWS_MAX)
 		rows->full = true;
 	else
-		rows->row[rows->count++] = (struct row){ (uint32_t)nr, answer };
+		rows->row[rows->count++] = (struct lp_seccomp_range){ (uint32_t)nr, answer };
 }
 
 static void
@@ -126,189 +120,126 @@ add_table(struct rows *rows, uint64_t caps)
 static int
 by_number(const void *a, const void *b)
 {
-	const struct row *x = a, *y = b;
+	const struct lp_seccomp_range *x = a, *y = b;
 
 	return x->nr < y->nr ? -1 : x->nr > y->nr;
 }
 
-/* Sorted calls into ranges: what no row names is hidden, neighbours with one answer become one. */
-static void
-make_ranges(const struct rows *calls, struct rows *out)
-{
-	uint32_t next = 0;
-
-	out->count = 0;
-	for (size_t i = 0; i <= calls->count; i++) {
-		const struct row end = { UINT32_MAX, HIDE }, *row = i < calls->count ? &calls->row[i] : &end;
-
-		if (row->nr < next)
-			continue;	/* two names of one number */
-		if (row->nr > next && (out->count == 0 || out->row[out->count - 1].answer != HIDE))
-			out->row[out->count++] = (struct row){ next, HIDE };
-		if (i < calls->count && (out->count == 0 || out->row[out->count - 1].answer != row->answer))
-			out->row[out->count++] = *row;
-		next = row->nr + 1;
-	}
-}
-
-/* ---- ranges as a program ---- */
-
-struct program {
-	struct sock_filter insn[INSNS_MAX];
-	size_t count;
-	bool full;
-};
-
-static size_t
-emit(struct program *program, uint16_t code, uint8_t yes, uint8_t no, uint32_t k)
-{
-	if (program->count == INSNS_MAX) {
-		program->full = true;
-		return 0;
-	}
-	program->insn[program->count] = (struct sock_filter){ code, yes, no, k };
-	return program->count++;
-}
+/* ---- answers as a program ---- */
 
 static void
-emit_return(struct program *program, uint32_t action)
-{
-	(void)emit(program, BPF_RET | BPF_K, 0, 0, action);
-}
-
-static void
-emit_argument(struct program *program, unsigned index)
+emit_argument(struct lp_seccomp_code *code, unsigned index)
 {
 	/* The low half, on little-endian machines. */
-	(void)emit(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)(offsetof(struct seccomp_data, args) + index * 8));
+	(void)lp_seccomp_emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)(offsetof(struct seccomp_data, args) + index * 8));
 }
 
 /* If the value loaded is this one, answer so. */
 static void
-emit_case(struct program *program, uint32_t value, uint32_t action)
+emit_case(struct lp_seccomp_code *code, uint32_t value, uint32_t action)
 {
-	(void)emit(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value);
-	emit_return(program, action);
+	(void)lp_seccomp_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value);
+	lp_seccomp_emit_return(code, action);
 }
 
 static void
-emit_clone(struct program *program)
+emit_clone(struct lp_seccomp_code *code)
 {
-	emit_argument(program, 0);
-	(void)emit(program, BPF_JMP | BPF_JSET | BPF_K, 0, 1,
+	emit_argument(code, 0);
+	(void)lp_seccomp_emit(code, BPF_JMP | BPF_JSET | BPF_K, 0, 1,
 	    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET);
-	emit_return(program, ANSWER(EPERM));
-	emit_return(program, SECCOMP_RET_ALLOW);
+	lp_seccomp_emit_return(code, ANSWER(EPERM));
+	lp_seccomp_emit_return(code, SECCOMP_RET_ALLOW);
 }
 
 static void
-emit_socket(struct program *program, uint64_t caps)
+emit_socket(struct lp_seccomp_code *code, uint64_t caps)
 {
 	const bool any_netlink = (caps & (CAP_BIT(NET_ADMIN) | CAP_BIT(SYS_ADMIN))) != 0;
 
-	emit_argument(program, 0);
-	emit_case(program, AF_UNIX, SECCOMP_RET_ALLOW);
-	emit_case(program, AF_INET, SECCOMP_RET_ALLOW);
-	emit_case(program, AF_INET6, SECCOMP_RET_ALLOW);
+	emit_argument(code, 0);
+	emit_case(code, AF_UNIX, SECCOMP_RET_ALLOW);
+	emit_case(code, AF_INET, SECCOMP_RET_ALLOW);
+	emit_case(code, AF_INET6, SECCOMP_RET_ALLOW);
 	if (caps & CAP_BIT(NET_RAW))
-		emit_case(program, AF_PACKET, SECCOMP_RET_ALLOW);
+		emit_case(code, AF_PACKET, SECCOMP_RET_ALLOW);
 	if (any_netlink) {
-		emit_case(program, AF_NETLINK, SECCOMP_RET_ALLOW);
+		emit_case(code, AF_NETLINK, SECCOMP_RET_ALLOW);
 	} else {
 		/* Of netlink only routes (protocol 0): getifaddrs needs it. */
-		(void)emit(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, AF_NETLINK);
-		emit_argument(program, 2);
-		emit_case(program, 0, SECCOMP_RET_ALLOW);
-		emit_return(program, ANSWER(EPROTONOSUPPORT));
+		(void)lp_seccomp_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 4, AF_NETLINK);
+		emit_argument(code, 2);
+		emit_case(code, 0, SECCOMP_RET_ALLOW);
+		lp_seccomp_emit_return(code, ANSWER(EPROTONOSUPPORT));
 	}
-	emit_return(program, ANSWER(EAFNOSUPPORT));
+	lp_seccomp_emit_return(code, ANSWER(EAFNOSUPPORT));
 }
 
 static void
-emit_personality(struct program *program)
+emit_personality(struct lp_seccomp_code *code)
 {
 	/* Linux and Linux32, each also with UNAME26, and the question "which one". */
 	static const uint32_t values[] = { 0x0, 0x8, 0x20000, 0x20008, 0xffffffff };
 
-	emit_argument(program, 0);
+	emit_argument(code, 0);
 	for (size_t i = 0; i < lp_count(values); i++)
-		emit_case(program, values[i], SECCOMP_RET_ALLOW);
-	emit_return(program, ANSWER(ENOSYS));
+		emit_case(code, values[i], SECCOMP_RET_ALLOW);
+	lp_seccomp_emit_return(code, ANSWER(ENOSYS));
 }
 
 static void
-emit_leaf(struct program *program, enum answer answer, uint64_t caps)
+emit_leaf(struct lp_seccomp_code *code, uint32_t answer, const void *arg)
 {
-	switch (answer) {
+	const uint64_t caps = *(const uint64_t *)arg;
+
+	switch ((enum answer)answer) {
 	case HIDE:
-		emit_return(program, ANSWER(ENOSYS));
+		lp_seccomp_emit_return(code, ANSWER(ENOSYS));
 		return;
 	case REFUSE:
-		emit_return(program, ANSWER(EPERM));
+		lp_seccomp_emit_return(code, ANSWER(EPERM));
 		return;
 	case PERMIT:
-		emit_return(program, SECCOMP_RET_ALLOW);
+		lp_seccomp_emit_return(code, SECCOMP_RET_ALLOW);
 		return;
 	case LOOK_CLONE:
-		emit_clone(program);
+		emit_clone(code);
 		return;
 	case LOOK_SOCKET:
-		emit_socket(program, caps);
+		emit_socket(code, caps);
 		return;
 	case LOOK_PERSONALITY:
-		emit_personality(program);
+		emit_personality(code);
 		return;
 	}
-}
-
-/* Ranges from..to (exclusive), by halves: the lower half follows, the upper half is jumped to. Depth: 2^10 ranges at most. */
-static void
-emit_tree(struct program *program, const struct rows *ranges, size_t from, size_t to, uint64_t caps)
-{
-	size_t middle = from + (to - from) / 2, test, jump;
-
-	if (to - from == 1) {
-		emit_leaf(program, ranges->row[from].answer, caps);
-		return;
-	}
-	/* A conditional jump reaches 255 instructions, a plain one all. */
-	test = emit(program, BPF_JMP | BPF_JGE | BPF_K, 0, 1, ranges->row[middle].nr);
-	jump = emit(program, BPF_JMP | BPF_JA, 0, 0, 0);
-	emit_tree(program, ranges, from, middle, caps);
-	if (program->count - jump - 1 < 255) {
-		memmove(&program->insn[jump], &program->insn[jump + 1], (program->count - jump - 1) * sizeof(program->insn[0]));
-		program->count--;
-		program->insn[test].jt = (uint8_t)(program->count - test - 1);
-		program->insn[test].jf = 0;
-	} else {
-		program->insn[jump].k = (uint32_t)(program->count - jump - 1);
-	}
-	emit_tree(program, ranges, middle, to, caps);
 }
 
 int
 lp_seccomp_build(uint64_t caps, struct lp_buf *out, struct lp_err *err)
 {
 	struct work {
-		struct rows calls, ranges;
-		struct program program;
+		struct rows calls;
+		struct lp_seccomp_range ranges[2 * ROWS_MAX + 1];
+		struct lp_seccomp_code code;
 	};
 	lp_auto_free struct work *work = calloc(1, sizeof(*work));
+	struct lp_seccomp_code *code = work ? &work->code : NULL;
+	size_t count;
 	int rc;
 
 	if (!work)
 		return lp_err_set(err, -ENOMEM, "seccomp filter");
 	add_table(&work->calls, caps);
 	qsort(work->calls.row, work->calls.count, sizeof(work->calls.row[0]), by_number);
-	make_ranges(&work->calls, &work->ranges);
-	(void)emit(&work->program, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
-	(void)emit(&work->program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, NATIVE_ARCH);
-	emit_return(&work->program, ANSWER(ENOSYS));	/* foreign ABIs are off */
-	(void)emit(&work->program, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
-	emit_tree(&work->program, &work->ranges, 0, work->ranges.count, caps);
-	if (work->calls.full || work->program.full)
+	count = lp_seccomp_ranges(work->calls.row, work->calls.count, HIDE, work->ranges);
+	(void)lp_seccomp_emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
+	(void)lp_seccomp_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, NATIVE_ARCH);
+	lp_seccomp_emit_return(code, ANSWER(ENOSYS));	/* foreign ABIs are off */
+	(void)lp_seccomp_emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr));
+	lp_seccomp_tree(code, work->ranges, count, emit_leaf, &caps);
+	if (work->calls.full || code->full)
 		return lp_err_say(err, -E2BIG, "the seccomp table is too long");
-	rc = lp_buf_add(out, work->program.insn, work->program.count * sizeof(work->program.insn[0]));
+	rc = lp_buf_add(out, code->insn, code->count * sizeof(code->insn[0]));
 	return rc < 0 ? lp_err_set(err, rc, "seccomp filter") : 0;
 }
 
@@ -349,19 +280,34 @@ lp_seccomp_program(const struct lp_process_config *process, const void **out, si
 }
 
 int
-lp_seccomp_load(const void *program, size_t bytes, struct lp_err *err)
+lp_seccomp_load_with(const void *program, size_t bytes, uint32_t flags, int *out_listener, struct lp_err *err)
 {
 	struct sock_fprog prog = {
 		.len = (unsigned short)(bytes / sizeof(struct sock_filter)),
 		.filter = (struct sock_filter *)(uintptr_t)program,	/* the kernel only reads it */
 	};
+	long rc;
 
+	*out_listener = -1;
 	if (bytes == 0)
 		return 0;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
+	rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+	if (rc < 0 && errno == EINVAL && flags)
+		return lp_err_say(err, -EOPNOTSUPP, "load the seccomp filter: this kernel does not have all of its flags (%#x)", flags);
+	if (rc < 0)
 		return lp_err_set(err, -errno, "load the seccomp filter");
-	/* Read back. A given filter may forbid asking; then it is there, or we would have been answered. */
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0)
+	/* Read back. A given filter may forbid asking; then it is there, or we would have been answered. A notifying one is not asked. */
+	if (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		*out_listener = (int)rc;
+	else if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0)
 		return lp_err_say(err, -EPERM, "the seccomp filter was loaded and is not there");
 	return 0;
+}
+
+int
+lp_seccomp_load(const void *program, size_t bytes, struct lp_err *err)
+{
+	int none;
+
+	return lp_seccomp_load_with(program, bytes, 0, &none, err);
 }
