@@ -13,6 +13,8 @@
 #include "agent/collect.h"
 #include "agent/console.h"
 #include "agent/memory.h"
+#include "agent/guard.h"
+#include "agent/hierarchy.h"
 #include "agent/holder.h"
 #include "agent/hostnet.h"
 #include "agent/pod.h"
@@ -482,6 +484,16 @@ open_identity(struct lp_agent *agent, const struct lp_agent_config *config, stru
 }
 
 static int
+open_guard(struct lp_agent *agent, struct lp_err *err)
+{
+	int rc = lp_guard_new(agent, &agent->guard, err);
+
+	if (rc == 0)
+		lp_hierarchy_protect(agent);
+	return rc;
+}
+
+static int
 load_revision(struct lp_agent *agent, struct lp_err *err)
 {
 	const struct lp_revision_trust trust = { .node = agent->name, .verify = agent->fleet_key ? lp_cert_verify : NULL,
@@ -528,6 +540,10 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 		rc = open_parts(agent, err);
 	if (rc == 0)
 		rc = open_identity(agent, config, err);
+	if (rc == 0)
+		rc = lp_allowance_read(&config->allowance, agent->node.memory_bytes, &agent->allowance, err);
+	if (rc == 0 && !config->down)
+		rc = open_guard(agent, err);
 	if (rc == 0 && !config->down)
 		rc = load_revision(agent, err);
 	if (rc == 0 && lp_services_load_peers(agent, err) < 0)
@@ -574,6 +590,7 @@ lp_agent_close(struct lp_agent *agent)
 	lp_console_free(agent->console);
 	lp_resolver_free(agent->resolver);
 	lp_hostnet_free(agent->hostnet);
+	lp_guard_free(agent->guard);
 	lp_child_cancel(&agent->storing);
 	lp_collect_stop(agent);
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))

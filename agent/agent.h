@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/allowance.h"
 #include "agent/identity.h"
 #include "agent/instance.h"
 #include "agent/node.h"
@@ -28,6 +29,7 @@
 
 struct lp_uplink;
 struct lp_console;
+struct lp_guard;
 struct lp_hostnet;
 struct lp_resolver;
 struct lp_standalone;
@@ -54,6 +56,10 @@ struct lp_agent {
 	char *data_path, *layers_path;	/* absolute */
 
 	struct lp_node node;
+	struct lp_allowance allowance;	/* what the operator keeps for the machine itself */
+	struct lp_guard *guard;
+	size_t weighed_count;		/* hierarchy.h: what the classes weigh now */
+	int64_t weighed_milli;
 	struct lp_images *images;
 	struct lp_netbridge *net;	/* NULL until a pod range is known */
 	struct lp_cert_key *fleet_key;	/* NULL when standalone */
@@ -91,6 +97,7 @@ struct lp_agent_config {
 	const char *manifests;		/* standalone: directory */
 	const char *node_name;		/* standalone, or NULL: what was joined as */
 	const char *pod_cidr, *service_cidr;	/* standalone; else the revision says */
+	struct lp_allowance_words allowance;
 	bool standalone, keep_pods;
 	bool down;			/* only to take the pods down: no revision is read */
 };

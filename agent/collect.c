@@ -81,6 +81,14 @@ lp_collect_later(struct lp_agent *agent)
 }
 
 void
+lp_collect_now(struct lp_agent *agent)
+{
+	lp_timer_stop(&agent->collect_timer);
+	if (!agent->leaving && lp_timer_start(agent->loop, &agent->collect_timer, lp_loop_now(agent->loop), collect_now) < 0)
+		lp_log(LP_LOG_WARN, "unused images are not removed", "why=\"no memory\"");
+}
+
+void
 lp_collect_stop(struct lp_agent *agent)
 {
 	lp_timer_stop(&agent->collect_timer);

@@ -13,6 +13,9 @@ struct lp_agent;
 /* Look again in a few seconds. Asking twice is asking once. */
 void lp_collect_later(struct lp_agent *agent);
 
+/* Without the delay: the disk is short. */
+void lp_collect_now(struct lp_agent *agent);
+
 /* Give up what goes on. */
 void lp_collect_stop(struct lp_agent *agent);
 

@@ -22,7 +22,7 @@
 #define LP_VERSION "0.0.0"
 #endif
 
-enum { MAX_PODS = 110, IMAGES_MAX = 50 };
+enum { IMAGES_MAX = 50 };
 
 static void
 read_line(const char *path, char *out, size_t size)
@@ -98,18 +98,41 @@ lp_node_arch(const struct lp_node *node)
 
 /* ---- the report */
 
+/* Pools that hold pages; an empty one is not worth a row on every node. */
 static void
-add_resources(struct lp_arena *arena, struct lp_json *status, const char *key, const struct lp_node *node)
+add_huge_pages(struct lp_arena *arena, struct lp_json *list)
+{
+	static const struct {
+		const char *path, *name;
+		int64_t page_mib;
+	} sizes[] = {
+		{ "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "hugepages-2Mi", 2 },
+		{ "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "hugepages-1Gi", 1024 },
+	};
+	char line[32];
+	uint64_t count;
+
+	for (size_t i = 0; i < lp_count(sizes); i++) {
+		read_line(sizes[i].path, line, sizeof(line));
+		if (lp_text_u64(line, INT32_MAX, &count) == 0 && count > 0)
+			(void)lp_json_set_str(arena, list, sizes[i].name, lp_arena_printf(arena, "%lldMi", (long long)count * sizes[i].page_mib));
+	}
+}
+
+static void
+add_resources(struct lp_arena *arena, struct lp_json *status, const char *key, int64_t cpu_milli, int64_t memory_bytes, int64_t disk_bytes,
+    int64_t pods)
 {
 	struct lp_json *list = lp_json_set_object(arena, status, key);
-	const struct lp_quantity cpu = { .units = node->cpu_milli / 1000, .nanos = (int32_t)(node->cpu_milli % 1000) * 1000000 };
+	const struct lp_quantity cpu = { .units = cpu_milli / 1000, .nanos = (int32_t)(cpu_milli % 1000) * 1000000 };
 	char text[LP_QUANTITY_TEXT];
 
 	lp_quantity_print(&cpu, text);
 	(void)lp_json_set_str(arena, list, "cpu", text);
-	(void)lp_json_set_str(arena, list, "ephemeral-storage", lp_arena_printf(arena, "%lldKi", (long long)node->disk_bytes / 1024));
-	(void)lp_json_set_str(arena, list, "memory", lp_arena_printf(arena, "%lldKi", (long long)node->memory_bytes / 1024));
-	(void)lp_json_set_str(arena, list, "pods", lp_arena_printf(arena, "%d", MAX_PODS));
+	(void)lp_json_set_str(arena, list, "ephemeral-storage", lp_arena_printf(arena, "%lldKi", (long long)disk_bytes / 1024));
+	add_huge_pages(arena, list);
+	(void)lp_json_set_str(arena, list, "memory", lp_arena_printf(arena, "%lldKi", (long long)memory_bytes / 1024));
+	(void)lp_json_set_str(arena, list, "pods", lp_arena_printf(arena, "%lld", (long long)pods));
 }
 
 static void
@@ -139,6 +162,31 @@ missing_controllers(struct lp_arena *arena, const struct lp_node *node)
 	return out.len ? lp_arena_printf(arena, "cgroup v2 lacks %s: such limits of pods are not enforced", lp_buf_text(&out)) : NULL;
 }
 
+/* Source: kubelet pkg/kubelet/nodestatus/setters.go, its words. */
+static void
+add_pressures(struct lp_arena *arena, struct lp_json *list, const struct lp_node *node, int64_t since_ms)
+{
+	static const struct {
+		const char *type, *good, *good_words, *bad, *bad_words;
+	} rows[LP_PRESSURE_KINDS] = {
+		[LP_PRESSURE_OF_MEMORY] = { "MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available",
+		    "KubeletHasInsufficientMemory", "kubelet has insufficient memory available" },
+		[LP_PRESSURE_OF_DISK] = { "DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure",
+		    "KubeletHasDiskPressure", "kubelet has disk pressure" },
+		[LP_PRESSURE_OF_PIDS] = { "PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available",
+		    "KubeletHasInsufficientPID", "kubelet has insufficient PID available" },
+	};
+
+	for (int i = 0; i < LP_PRESSURE_KINDS; i++) {
+		const struct lp_node_pressure *pressure = &node->pressure[i];
+		char since[LP_CLOCK_TEXT];
+
+		lp_clock_print(pressure->since_ms ? pressure->since_ms : since_ms, since);
+		add_condition(arena, list, rows[i].type, pressure->on, pressure->on ? rows[i].bad : rows[i].good,
+		    pressure->on ? rows[i].bad_words : rows[i].good_words, since);
+	}
+}
+
 static void
 add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_node *node, int64_t since_ms)
 {
@@ -147,9 +195,7 @@ add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_n
 	char since[LP_CLOCK_TEXT];
 
 	lp_clock_print(since_ms, since);
-	add_condition(arena, list, "MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available", since);
-	add_condition(arena, list, "DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure", since);
-	add_condition(arena, list, "PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", since);
+	add_pressures(arena, list, node, since_ms);
 	add_condition(arena, list, "LimitsUnavailable", missing != NULL, missing ? "ControllersMissing" : "ControllersPresent",
 	    missing ? missing : "every limit of a pod is enforced", since);
 	add_condition(arena, list, "Ready", true, "KubeletReady", "limpet agent is posting ready status", since);
@@ -201,7 +247,8 @@ add_address(struct lp_arena *arena, struct lp_json *list, const char *type, cons
 }
 
 struct lp_json *
-lp_node_report(struct lp_arena *arena, const struct lp_node *node, const char *name, struct lp_images *images, int64_t since_ms)
+lp_node_report(struct lp_arena *arena, const struct lp_node *node, const struct lp_allowance *allowance, const char *name,
+    struct lp_images *images, int64_t since_ms)
 {
 	struct lp_json *report = lp_json_new(arena, LP_JSON_OBJECT), *labels, *status, *addresses;
 	struct listing listing = { .arena = arena, .left = IMAGES_MAX };
@@ -215,8 +262,9 @@ lp_node_report(struct lp_arena *arena, const struct lp_node *node, const char *n
 	(void)lp_json_set_str(arena, labels, "kubernetes.io/os", "linux");
 
 	status = lp_json_set_object(arena, report, "status");
-	add_resources(arena, status, "capacity", node);
-	add_resources(arena, status, "allocatable", node);
+	add_resources(arena, status, "capacity", node->cpu_milli, node->memory_bytes, node->disk_bytes, allowance->max_pods);
+	add_resources(arena, status, "allocatable", lp_allowance_cpu(allowance, node->cpu_milli),
+	    lp_allowance_memory(allowance, node->memory_bytes), lp_allowance_disk(allowance, node->disk_bytes), allowance->max_pods);
 	add_conditions(arena, status, node, since_ms);
 	addresses = lp_json_set_array(arena, status, "addresses");
 	if (node->address) {

@@ -11,9 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/allowance.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "images/images.h"
+
+/* One of the pressures of pressure.h, as the conditions tell it. */
+struct lp_node_pressure {
+	bool on;
+	int64_t since_ms;		/* wall time of its last change; 0: since the agent started */
+};
 
 struct lp_node {
 	int64_t cpu_milli, memory_bytes, disk_bytes;
@@ -24,6 +31,7 @@ struct lp_node {
 	bool tmpfs_idmap;		/* Linux 6.3 */
 	bool may_protect;		/* CAP_SYS_RESOURCE: negative oom_score_adj */
 	uint32_t address;		/* other machines reach it here; 0 unknown */
+	struct lp_node_pressure pressure[LP_PRESSURE_KINDS];
 };
 
 /* data_fd: for the size of the disk; cgroup_fd -1: none. What cannot be read stays 0 or "". */
@@ -33,7 +41,7 @@ void lp_node_probe(struct lp_node *node, int data_fd, int cgroup_fd);
 const char *lp_node_arch(const struct lp_node *node);
 
 /* {"labels":{...},"status":{...}} of a NodeReport. `since_ms` is the wall time the agent started: its conditions' transition. */
-struct lp_json *lp_node_report(struct lp_arena *arena, const struct lp_node *node, const char *name, struct lp_images *images,
-    int64_t since_ms);
+struct lp_json *lp_node_report(struct lp_arena *arena, const struct lp_node *node, const struct lp_allowance *allowance, const char *name,
+    struct lp_images *images, int64_t since_ms);
 
 #endif

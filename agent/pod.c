@@ -214,6 +214,18 @@ needs_new_pod(const struct lp_pod *pod, const struct lp_json *json)
 	return apply == LP_APPLY_RECREATE || apply == LP_APPLY_RESTART;
 }
 
+static void
+read_wants(struct lp_pod *pod)
+{
+	lp_auto_arena struct lp_arena arena;
+	const struct lp_spec_pod *view;
+
+	lp_arena_init(&arena, POD_MAX);
+	view = lp_parse(&arena, pod, pod->json);
+	if (view && view->spec)
+		lp_wants_read(view, &pod->wants);
+}
+
 void
 lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 {
@@ -234,6 +246,7 @@ lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 		pod->arena = arena;
 		pod->json = json;
 		memcpy(pod->digest, object->digest, sizeof(pod->digest));
+		read_wants(pod);
 		if (name_containers(pod) < 0)
 			lp_log(LP_LOG_ERROR, "out of memory", "pod=%s/%s", pod->namespace, pod->name);
 		read_final(pod);

@@ -12,6 +12,7 @@
 #include "agent/podplan.h"
 #include "agent/report.h"
 #include "agent/revision.h"
+#include "agent/wants.h"
 #include "base/arena.h"
 #include "base/child.h"
 #include "base/digest.h"
@@ -38,6 +39,7 @@ struct lp_pod {
 	struct lp_arena arena;			/* of `json` */
 	struct lp_json *json;			/* the pod as it was last wanted: outlives the revision; NULL never wanted */
 	char digest[LP_DIGEST_TEXT];		/* of its text */
+	struct lp_wants wants;			/* of `json` */
 	bool recreate;				/* its spec changed: down, then up again */
 
 	enum lp_podplan_keeper keeper;

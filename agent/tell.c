@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/guard.h"
 #include "agent/pod.h"
 #include "agent/uplink.h"
 #include "base/auto.h"
@@ -176,7 +177,7 @@ static bool
 add_node(struct lp_tell *tell, struct lp_arena *arena, struct lp_json *report)
 {
 	struct lp_agent *agent = tell->agent;
-	struct lp_json *node = lp_node_report(arena, &agent->node, agent->name, agent->images, agent->started_ms);
+	struct lp_json *node = lp_node_report(arena, &agent->node, &agent->allowance, agent->name, agent->images, agent->started_ms);
 
 	tell->node_sending[0] = '\0';
 	if (!node || digest_of(node, tell->node_sending) < 0 || strcmp(tell->node_sending, tell->node_digest) == 0)
@@ -284,6 +285,7 @@ report_due(struct lp_defer *defer, int64_t now_ms)
 
 	(void)now_ms;
 	drop_silent(agent);
+	lp_guard_look(agent->guard);
 	if (!agent->uplink || !lp_uplink_may_report(agent->uplink))
 		return;		/* the link says when it can */
 	lp_arena_init(&arena, 4ul * REPORT_MAX);
