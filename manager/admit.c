@@ -8,7 +8,7 @@
 #include "base/seam.h"
 #include "base/text.h"
 #include "manager/allocate.h"
-#include "manager/storage.h"
+#include "manager/provision.h"
 #include "specs/object.h"
 #include "specs/schema.h"
 #include "specs/status.h"
@@ -181,8 +181,8 @@ static void
 prepare_storage(struct lp_change *change, struct lp_json *object)
 {
 	bool claim = is_kind(change, "PersistentVolumeClaim");
-	const char *finalizer = claim ? LP_STORAGE_CLAIM_USED : LP_STORAGE_VOLUME_USED;
-	const char *class = claim ? lp_storage_default_class(change->manager->cache) : NULL;
+	const char *finalizer = claim ? LP_PROVISION_CLAIM_USED : LP_PROVISION_VOLUME_USED;
+	const char *class = claim ? lp_provision_default_class(change->manager->cache) : NULL;
 	struct lp_json *metadata = lp_json_need_object(&change->arena, object, "metadata"), *spec = lp_json_get(object, "spec");
 
 	if (!lp_object_has_finalizer(object, finalizer))

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "manager/fleet.h"
 #include "manager/sign.h"
-#include "manager/storage.h"
+#include "manager/provision.h"
 #include "manager/write.h"
 #include "specs/object.h"
 
@@ -123,10 +123,10 @@ take_volume_gone(struct report *report, const char *name)
 	struct lp_cached *volume = name ? lp_cache_find(report->cache, lp_kind_find("v1", "PersistentVolume"), NULL, name) : NULL;
 	struct lp_json *copy;
 
-	if (!volume || !volume->deleting || !lp_object_has_finalizer(lp_cached_json(volume), LP_STORAGE_DIRECTORY) ||
-	    !lp_storage_reaches(report->writes->arena, lp_cached_json(volume), lp_cached_json(report->node)))
+	if (!volume || !volume->deleting || !lp_object_has_finalizer(lp_cached_json(volume), LP_PROVISION_DIRECTORY) ||
+	    !lp_provision_reaches(report->writes->arena, lp_cached_json(volume), lp_cached_json(report->node)))
 		return;
-	copy = lp_object_without_finalizer(report->writes->arena, lp_cached_json(volume), LP_STORAGE_DIRECTORY);
+	copy = lp_object_without_finalizer(report->writes->arena, lp_cached_json(volume), LP_PROVISION_DIRECTORY);
 	if (copy)
 		lp_writes_update(report->writes, volume->kind, copy);
 }

@@ -7,7 +7,7 @@
 #include "base/auto.h"
 #include "base/text.h"
 #include "manager/control.h"
-#include "manager/storage.h"
+#include "manager/provision.h"
 #include "manager/taint.h"
 #include "specs/object.h"
 #include "specs/selector.h"
@@ -290,7 +290,7 @@ admits(const struct place *place, const struct seat *seat, struct lp_cached *cac
 		reason_add(reasons, "node(s) didn't match Pod's node affinity/selector");
 		return false;
 	}
-	value = lp_storage_refuses(place->look, cached, seat->node);
+	value = lp_provision_refuses(place->look, cached, seat->node);
 	if (value) {
 		reason_add(reasons, value);
 		return false;
@@ -449,10 +449,10 @@ place_pod(const struct place *place, struct lp_cached *cached, const struct lp_j
 	struct reasons reasons = { 0 };
 	struct seat *best = NULL;
 	struct score best_score = { 0 };
-	const char *chosen = lp_storage_chosen(place->look, cached);
+	const char *chosen = lp_provision_chosen(place->look, cached);
 
 	lp_place_request(pod, &request);
-	reasons.everywhere = lp_storage_blocks(place->look, cached);
+	reasons.everywhere = lp_provision_blocks(place->look, cached);
 	if (reasons.everywhere)
 		reasons.hopeless = place->count;
 	for (size_t i = 0; i < place->count && !reasons.everywhere; i++) {
@@ -471,7 +471,7 @@ place_pod(const struct place *place, struct lp_cached *cached, const struct lp_j
 		best = &place->seats[i];
 		best_score = this;
 	}
-	if (best && lp_storage_choose(place->look, place->writes, cached, best->cached->name))
+	if (best && lp_provision_choose(place->look, place->writes, cached, best->cached->name))
 		return;			/* bound when its volumes are */
 	if (best)
 		seat_pod(place, best, cached, pod, &request);

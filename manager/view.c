@@ -8,7 +8,7 @@
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/text.h"
-#include "manager/storage.h"
+#include "manager/provision.h"
 #include "specs/object.h"
 
 #define OBJECT_MAX (4 << 20)		/* bytes of one object's text */
@@ -129,8 +129,8 @@ mention_leaving(struct gather *gather, const struct lp_json *node)
 	struct lp_cached *const *list = lp_cache_list(gather->cache, lp_kind_find("v1", "PersistentVolume"), NULL, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (list[i]->deleting && lp_object_has_finalizer(lp_cached_json(list[i]), LP_STORAGE_DIRECTORY) &&
-		    lp_storage_reaches(gather->arena, lp_cached_json(list[i]), node))
+		if (list[i]->deleting && lp_object_has_finalizer(lp_cached_json(list[i]), LP_PROVISION_DIRECTORY) &&
+		    lp_provision_reaches(gather->arena, lp_cached_json(list[i]), node))
 			mention(gather, "PersistentVolume", "", list[i]->name);
 }
 
@@ -142,7 +142,7 @@ mention_by_pod(struct gather *gather, const char *namespace, const struct lp_jso
 	lp_json_each(volume, lp_json_get(spec, "volumes")) {
 		mention(gather, "ConfigMap", namespace, lp_json_str(volume, "configMap.name"));
 		mention(gather, "Secret", namespace, lp_json_str(volume, "secret.secretName"));
-		mention_claim(gather, namespace, lp_storage_claim_name(gather->arena, pod, volume));
+		mention_claim(gather, namespace, lp_provision_claim_name(gather->arena, pod, volume));
 		lp_json_each(source, lp_json_path(volume, "projected.sources")) {
 			mention(gather, "ConfigMap", namespace, lp_json_str(source, "configMap.name"));
 			mention(gather, "Secret", namespace, lp_json_str(source, "secret.name"));

@@ -14,7 +14,7 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "manager/place.h"
-#include "manager/storage.h"
+#include "manager/provision.h"
 #include "specs/object.h"
 
 #define BINDER "persistentvolume-controller"
@@ -41,12 +41,12 @@ make_class(const struct lp_look *look, struct lp_writes *writes, const char *nam
 	if (lp_cache_find(look->cache, kind, NULL, name))
 		return;
 	class = lp_object_new(look->arena, kind, NULL, name);
-	lp_json_set_str(look->arena, class, "provisioner", LP_STORAGE_DRIVER);
+	lp_json_set_str(look->arena, class, "provisioner", LP_PROVISION_DRIVER);
 	lp_json_set_str(look->arena, class, "reclaimPolicy", "Delete");
 	lp_json_set_str(look->arena, class, "volumeBindingMode", "WaitForFirstConsumer");
 	if (preset)
 		lp_json_set_str(look->arena, lp_json_set_object(look->arena, lp_json_get(class, "metadata"), "annotations"),
-		    LP_STORAGE_DEFAULT, "true");
+		    LP_PROVISION_DEFAULT, "true");
 	lp_writes_create(writes, kind, class);
 }
 
@@ -85,7 +85,7 @@ note_users(struct claims *claims)
 		if (!pod || !lp_place_active(pod))
 			continue;
 		lp_json_each(volume, lp_json_path(pod, "spec.volumes")) {
-			const char *name = lp_storage_claim_name(arena, pod, volume);
+			const char *name = lp_provision_claim_name(arena, pod, volume);
 			const char *key = name ? lp_arena_printf(arena, "%s/%s", pods[i]->namespace, name) : NULL;
 			const struct lp_cached *other = key ? lp_map_get(&claims->users, key) : NULL;
 
@@ -136,7 +136,7 @@ settle(struct claims *claims, struct lp_cached *claim, struct lp_cached *volume)
 	struct lp_json *patch = lp_json_new(arena, LP_JSON_OBJECT), *annotations;
 
 	annotations = lp_json_set_object(arena, lp_json_set_object(arena, patch, "metadata"), "annotations");
-	lp_json_set_str(arena, annotations, LP_STORAGE_COMPLETED, "yes");
+	lp_json_set_str(arena, annotations, LP_PROVISION_COMPLETED, "yes");
 	lp_json_set_str(arena, annotations, BOUND_BY, "yes");
 	lp_json_set_str(arena, lp_json_set_object(arena, patch, "spec"), "volumeName", volume->name);
 	lp_writes_merge(claims->writes, claim->kind, claim->namespace, claim->name, claim->uid, patch, false);
@@ -179,17 +179,17 @@ provision(struct claims *claims, struct lp_cached *claim, struct lp_cached *clas
 	struct lp_json *volume = lp_object_new(arena, kind, NULL, name ? name : ""), *spec, *term, *row, *finalizers;
 
 	spec = lp_json_set_object(arena, volume, "spec");
-	lp_json_set_str(arena, lp_json_set_object(arena, lp_json_get(volume, "metadata"), "annotations"), PROVISIONED_BY, LP_STORAGE_DRIVER);
+	lp_json_set_str(arena, lp_json_set_object(arena, lp_json_get(volume, "metadata"), "annotations"), PROVISIONED_BY, LP_PROVISION_DRIVER);
 	finalizers = lp_json_set_array(arena, lp_json_get(volume, "metadata"), "finalizers");
-	lp_json_append(arena, finalizers, lp_json_new_str(arena, LP_STORAGE_VOLUME_USED));
-	lp_json_append(arena, finalizers, lp_json_new_str(arena, LP_STORAGE_DIRECTORY));
+	lp_json_append(arena, finalizers, lp_json_new_str(arena, LP_PROVISION_VOLUME_USED));
+	lp_json_append(arena, finalizers, lp_json_new_str(arena, LP_PROVISION_DIRECTORY));
 	lp_json_set(arena, lp_json_set_object(arena, spec, "capacity"), "storage",
 	    lp_json_copy(arena, lp_json_path(json, "spec.resources.requests.storage")));
 	lp_json_set(arena, spec, "accessModes", lp_json_copy(arena, lp_json_path(json, "spec.accessModes")));
 	lp_json_set(arena, spec, "claimRef", lp_object_reference(arena, json));
 	lp_json_set_str(arena, spec, "persistentVolumeReclaimPolicy", policy ? policy : "Delete");
 	lp_json_set_str(arena, spec, "storageClassName", class->name);
-	lp_json_set_str(arena, lp_json_set_object(arena, spec, "csi"), "driver", LP_STORAGE_DRIVER);
+	lp_json_set_str(arena, lp_json_set_object(arena, spec, "csi"), "driver", LP_PROVISION_DRIVER);
 	lp_json_set_str(arena, lp_json_get(spec, "csi"), "volumeHandle", claim->uid);
 	term = lp_json_append(arena,
 	    lp_json_set_array(arena, lp_json_set_object(arena, lp_json_set_object(arena, spec, "nodeAffinity"), "required"),
@@ -207,7 +207,7 @@ provision(struct claims *claims, struct lp_cached *claim, struct lp_cached *clas
 static const char *
 node_for(const struct claims *claims, struct lp_cached *claim)
 {
-	const char *chosen = lp_object_annotation(lp_cached_json(claim), LP_STORAGE_NODE);
+	const char *chosen = lp_object_annotation(lp_cached_json(claim), LP_PROVISION_NODE);
 	const struct lp_cached *user = user_of(claims, claim);
 
 	return user && user->node ? user->node : chosen;
@@ -216,15 +216,15 @@ node_for(const struct claims *claims, struct lp_cached *claim)
 static void
 find_volume(struct claims *claims, struct lp_cached *claim)
 {
-	struct lp_cached *class = lp_storage_class(claims->look->cache, lp_cached_json(claim)), *volume, *machine;
+	struct lp_cached *class = lp_provision_class(claims->look->cache, lp_cached_json(claim)), *volume, *machine;
 	const char *name = lp_json_str(lp_cached_json(claim), "spec.storageClassName"), *node = node_for(claims, claim);
 
 	machine = node ? lp_cache_find(claims->look->cache, lp_kind_find("v1", "Node"), NULL, node) : NULL;
-	if (lp_storage_waits(class) && !machine) {
+	if (lp_provision_waits(class) && !machine) {
 		say(claims, claim, "Normal", "WaitForFirstConsumer", "waiting for first consumer to be created before binding");
 		return;
 	}
-	volume = lp_storage_find(claims->look, claim, lp_storage_waits(class) ? lp_cached_json(machine) : NULL, claims->taken,
+	volume = lp_provision_find(claims->look, claim, lp_provision_waits(class) ? lp_cached_json(machine) : NULL, claims->taken,
 	    claims->taken_count);
 	if (volume) {
 		claims->taken[claims->taken_count++] = volume;
@@ -232,11 +232,11 @@ find_volume(struct claims *claims, struct lp_cached *claim)
 			settle(claims, claim, volume);
 		else
 			promise(claims, volume, claim);
-	} else if (lp_storage_makes(class) && lp_text_same(lp_json_str(lp_cached_json(claim), "spec.volumeMode"), "Block")) {
-		say(claims, claim, "Warning", "ProvisioningFailed", LP_STORAGE_DRIVER " makes directories, not block devices");
-	} else if (lp_storage_makes(class) && machine) {
+	} else if (lp_provision_makes(class) && lp_text_same(lp_json_str(lp_cached_json(claim), "spec.volumeMode"), "Block")) {
+		say(claims, claim, "Warning", "ProvisioningFailed", LP_PROVISION_DRIVER " makes directories, not block devices");
+	} else if (lp_provision_makes(class) && machine) {
 		provision(claims, claim, class, node);
-	} else if (lp_storage_makes(class)) {
+	} else if (lp_provision_makes(class)) {
 		say(claims, claim, "Warning", "ProvisioningFailed", "configuration error, no node was specified");
 	} else if (name && *name && !class) {
 		say(claims, claim, "Warning", "ProvisioningFailed",
@@ -257,7 +257,7 @@ look_at_named(struct claims *claims, struct lp_cached *claim, const char *name)
 {
 	struct lp_cached *volume = lp_cache_find(claims->look->cache, lp_kind_find("v1", "PersistentVolume"), NULL, name);
 	const struct lp_json *json = volume ? lp_cached_json(volume) : NULL;
-	bool completed = lp_object_annotation(lp_cached_json(claim), LP_STORAGE_COMPLETED) != NULL;
+	bool completed = lp_object_annotation(lp_cached_json(claim), LP_PROVISION_COMPLETED) != NULL;
 	const char *owner = lp_json_str(json, "spec.claimRef.uid");
 
 	if (completed && (!volume || !lp_text_same(owner, claim->uid))) {
@@ -268,7 +268,7 @@ look_at_named(struct claims *claims, struct lp_cached *claim, const char *name)
 	} else if (!volume) {
 		set_status(claims, claim, "Pending", NULL);
 	} else if (!lp_text_same(owner, claim->uid)) {
-		if (!lp_json_path(json, "spec.claimRef") || lp_storage_promised(json, claim))
+		if (!lp_json_path(json, "spec.claimRef") || lp_provision_promised(json, claim))
 			promise(claims, volume, claim);
 		else
 			say(claims, claim, "Warning", "FailedBinding",
@@ -286,9 +286,9 @@ let_go(struct claims *claims, struct lp_cached *claim)
 	const struct lp_cached *user = user_of(claims, claim);
 	struct lp_json *copy;
 
-	if ((user && user->node) || !lp_object_has_finalizer(lp_cached_json(claim), LP_STORAGE_CLAIM_USED))
+	if ((user && user->node) || !lp_object_has_finalizer(lp_cached_json(claim), LP_PROVISION_CLAIM_USED))
 		return;
-	copy = lp_object_without_finalizer(claims->look->arena, lp_cached_json(claim), LP_STORAGE_CLAIM_USED);
+	copy = lp_object_without_finalizer(claims->look->arena, lp_cached_json(claim), LP_PROVISION_CLAIM_USED);
 	if (copy)
 		lp_writes_update(claims->writes, claim->kind, copy);
 }

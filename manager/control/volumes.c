@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "manager/storage.h"
+#include "manager/provision.h"
 #include "specs/object.h"
 
 static void
@@ -40,7 +40,7 @@ has_node(const struct lp_look *look, const struct lp_json *volume)
 	struct lp_cached *const *nodes = lp_cache_list(look->cache, lp_kind_find("v1", "Node"), NULL, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (lp_storage_reaches(look->arena, volume, lp_cached_json(nodes[i])))
+		if (lp_provision_reaches(look->arena, volume, lp_cached_json(nodes[i])))
 			return true;
 	return false;
 }
@@ -48,7 +48,7 @@ has_node(const struct lp_look *look, const struct lp_json *volume)
 static bool
 is_ours(const struct lp_json *volume)
 {
-	return lp_text_same(lp_json_str(volume, "spec.csi.driver"), LP_STORAGE_DRIVER);
+	return lp_text_same(lp_json_str(volume, "spec.csi.driver"), LP_PROVISION_DRIVER);
 }
 
 static void
@@ -87,10 +87,10 @@ let_go(const struct lp_look *look, struct lp_writes *writes, struct lp_cached *v
 
 	if (is_held(look, json))
 		return;
-	if (lp_object_has_finalizer(json, LP_STORAGE_VOLUME_USED))
-		finalizer = LP_STORAGE_VOLUME_USED;
-	else if (lp_object_has_finalizer(json, LP_STORAGE_DIRECTORY) && !has_node(look, json))
-		finalizer = LP_STORAGE_DIRECTORY;
+	if (lp_object_has_finalizer(json, LP_PROVISION_VOLUME_USED))
+		finalizer = LP_PROVISION_VOLUME_USED;
+	else if (lp_object_has_finalizer(json, LP_PROVISION_DIRECTORY) && !has_node(look, json))
+		finalizer = LP_PROVISION_DIRECTORY;
 	copy = finalizer ? lp_object_without_finalizer(look->arena, json, finalizer) : NULL;
 	if (copy)
 		lp_writes_update(writes, volume->kind, copy);

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "manager/place.h"
-#include "manager/storage.h"
+#include "manager/provision.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 #include "tests/manager/objects.h"
@@ -68,7 +68,7 @@ TEST(the_two_classes_are_made_and_one_is_the_default)
 	lp_objects_init(&objects);
 	CHECK(settle());
 	CHECK_STR(lp_json_str(lp_objects_get(&objects, "storageclass", "", "local-path"), "volumeBindingMode"), "WaitForFirstConsumer");
-	CHECK_STR(lp_storage_default_class(objects.cache), "limpet-local");
+	CHECK_STR(lp_provision_default_class(objects.cache), "limpet-local");
 }
 
 TEST(a_claim_gets_the_smallest_volume_that_is_large_enough)
@@ -134,7 +134,7 @@ TEST(a_claim_of_the_local_class_waits_for_its_pod_and_gets_a_directory_on_its_no
 	CHECK(settle());
 	CHECK_STR(PVC("data", "status.phase"), "Bound");
 	CHECK_STR(text("pod", "web", "spec.nodeName"), "n1");
-	CHECK_STR(PV("pvc-uid-persistentvolumeclaim-data", "spec.csi.driver"), LP_STORAGE_DRIVER);
+	CHECK_STR(PV("pvc-uid-persistentvolumeclaim-data", "spec.csi.driver"), LP_PROVISION_DRIVER);
 	CHECK_STR(PV("pvc-uid-persistentvolumeclaim-data", "spec.csi.volumeHandle"), "uid-persistentvolumeclaim-data");
 
 	/* The next pod of this claim has to go where the directory is. */

@@ -1,4 +1,4 @@
-#include "manager/storage.h"
+#include "manager/provision.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "specs/selector.h"
 
 const char *
-lp_storage_claim_name(struct lp_arena *arena, const struct lp_json *pod, const struct lp_json *volume)
+lp_provision_claim_name(struct lp_arena *arena, const struct lp_json *pod, const struct lp_json *volume)
 {
 	const char *name = lp_json_str(volume, "persistentVolumeClaim.claimName");
 
@@ -21,7 +21,7 @@ lp_storage_claim_name(struct lp_arena *arena, const struct lp_json *pod, const s
 /* ---- classes */
 
 struct lp_cached *
-lp_storage_class(const struct lp_cache *cache, const struct lp_json *claim)
+lp_provision_class(const struct lp_cache *cache, const struct lp_json *claim)
 {
 	const char *name = lp_json_str(claim, "spec.storageClassName");
 
@@ -29,25 +29,25 @@ lp_storage_class(const struct lp_cache *cache, const struct lp_json *claim)
 }
 
 bool
-lp_storage_waits(struct lp_cached *class)
+lp_provision_waits(struct lp_cached *class)
 {
 	return class && lp_text_same(lp_json_str(lp_cached_json(class), "volumeBindingMode"), "WaitForFirstConsumer");
 }
 
 bool
-lp_storage_makes(struct lp_cached *class)
+lp_provision_makes(struct lp_cached *class)
 {
-	return class && lp_text_same(lp_json_str(lp_cached_json(class), "provisioner"), LP_STORAGE_DRIVER);
+	return class && lp_text_same(lp_json_str(lp_cached_json(class), "provisioner"), LP_PROVISION_DRIVER);
 }
 
 const char *
-lp_storage_default_class(const struct lp_cache *cache)
+lp_provision_default_class(const struct lp_cache *cache)
 {
 	size_t count;
 	struct lp_cached *const *classes = lp_cache_list(cache, lp_kind_find("storage.k8s.io/v1", "StorageClass"), NULL, &count);
 
 	for (size_t i = 0; i < count; i++)
-		if (lp_text_same(lp_object_annotation(lp_cached_json(classes[i]), LP_STORAGE_DEFAULT), "true"))
+		if (lp_text_same(lp_object_annotation(lp_cached_json(classes[i]), LP_PROVISION_DEFAULT), "true"))
 			return classes[i]->name;
 	return NULL;
 }
@@ -75,7 +75,7 @@ size_of(const struct lp_json *volume)
 }
 
 bool
-lp_storage_suits(struct lp_arena *arena, const struct lp_json *volume, const struct lp_json *claim)
+lp_provision_suits(struct lp_arena *arena, const struct lp_json *volume, const struct lp_json *claim)
 {
 	const char *has = lp_json_str(volume, "spec.storageClassName"), *wants = lp_json_str(claim, "spec.storageClassName");
 	const struct lp_json *labels = lp_json_path(claim, "spec.selector");
@@ -90,7 +90,7 @@ lp_storage_suits(struct lp_arena *arena, const struct lp_json *volume, const str
 }
 
 bool
-lp_storage_reaches(struct lp_arena *arena, const struct lp_json *volume, const struct lp_json *node)
+lp_provision_reaches(struct lp_arena *arena, const struct lp_json *volume, const struct lp_json *node)
 {
 	const struct lp_json *required = lp_json_path(volume, "spec.nodeAffinity.required");
 
@@ -98,7 +98,7 @@ lp_storage_reaches(struct lp_arena *arena, const struct lp_json *volume, const s
 }
 
 bool
-lp_storage_promised(const struct lp_json *volume, const struct lp_cached *claim)
+lp_provision_promised(const struct lp_json *volume, const struct lp_cached *claim)
 {
 	const struct lp_json *reference = lp_json_path(volume, "spec.claimRef");
 	const char *uid = lp_json_str(reference, "uid");
@@ -117,7 +117,7 @@ is_among(struct lp_cached *const *list, size_t count, const struct lp_cached *on
 }
 
 struct lp_cached *
-lp_storage_find(const struct lp_look *look, struct lp_cached *claim, const struct lp_json *node, struct lp_cached *const *taken,
+lp_provision_find(const struct lp_look *look, struct lp_cached *claim, const struct lp_json *node, struct lp_cached *const *taken,
     size_t taken_count)
 {
 	size_t count;
@@ -128,11 +128,11 @@ lp_storage_find(const struct lp_look *look, struct lp_cached *claim, const struc
 	for (size_t i = 0; i < count; i++) {
 		const struct lp_json *volume = lp_cached_json(volumes[i]);
 
-		if (lp_storage_promised(volume, claim) && !lp_object_deleting(volume))
+		if (lp_provision_promised(volume, claim) && !lp_object_deleting(volume))
 			return volumes[i];
-		if (is_among(taken, taken_count, volumes[i]) || (node && !lp_storage_reaches(look->arena, volume, node)))
+		if (is_among(taken, taken_count, volumes[i]) || (node && !lp_provision_reaches(look->arena, volume, node)))
 			continue;
-		if (lp_json_path(volume, "spec.claimRef") || !lp_storage_suits(look->arena, volume, wanted))
+		if (lp_json_path(volume, "spec.claimRef") || !lp_provision_suits(look->arena, volume, wanted))
 			continue;
 		if (!best || size_of(volume) < size_of(lp_cached_json(best)))
 			best = volumes[i];
@@ -145,7 +145,7 @@ lp_storage_find(const struct lp_look *look, struct lp_cached *claim, const struc
 static struct lp_cached *
 claim_of(const struct lp_look *look, struct lp_cached *pod, const struct lp_json *volume, const char **out_name)
 {
-	*out_name = lp_storage_claim_name(look->arena, lp_cached_json(pod), volume);
+	*out_name = lp_provision_claim_name(look->arena, lp_cached_json(pod), volume);
 	return *out_name ? lp_cache_find(look->cache, lp_kind_find("v1", "PersistentVolumeClaim"), pod->namespace, *out_name) : NULL;
 }
 
@@ -159,11 +159,11 @@ volumes_of(struct lp_cached *pod)
 static bool
 is_bound(const struct lp_json *claim)
 {
-	return lp_object_annotation(claim, LP_STORAGE_COMPLETED) != NULL;
+	return lp_object_annotation(claim, LP_PROVISION_COMPLETED) != NULL;
 }
 
 const char *
-lp_storage_blocks(const struct lp_look *look, struct lp_cached *pod)
+lp_provision_blocks(const struct lp_look *look, struct lp_cached *pod)
 {
 	lp_json_each(volume, volumes_of(pod)) {
 		const char *name;
@@ -179,14 +179,14 @@ lp_storage_blocks(const struct lp_look *look, struct lp_cached *pod)
 		if (lp_text_same(lp_json_str(json, "status.phase"), "Lost"))
 			return lp_arena_printf(look->arena, "persistentvolumeclaim \"%s\" bound to non-existent persistentvolume \"%s\"", name,
 			    lp_json_str(json, "spec.volumeName"));
-		if (!is_bound(json) && !lp_storage_waits(lp_storage_class(look->cache, json)))
+		if (!is_bound(json) && !lp_provision_waits(lp_provision_class(look->cache, json)))
 			return "pod has unbound immediate PersistentVolumeClaims";
 	}
 	return NULL;
 }
 
 const char *
-lp_storage_refuses(const struct lp_look *look, struct lp_cached *pod, const struct lp_json *node)
+lp_provision_refuses(const struct lp_look *look, struct lp_cached *pod, const struct lp_json *node)
 {
 	const struct lp_kind *kind = lp_kind_find("v1", "PersistentVolume");
 
@@ -196,27 +196,27 @@ lp_storage_refuses(const struct lp_look *look, struct lp_cached *pod, const stru
 		const struct lp_json *json = claim ? lp_cached_json(claim) : NULL;
 
 		if (!json)
-			continue;		/* lp_storage_blocks said so */
+			continue;		/* lp_provision_blocks said so */
 		has = lp_json_str(json, "spec.volumeName");
 		found = has && *has ? lp_cache_find(look->cache, kind, NULL, has) : NULL;
-		if (found && !lp_storage_reaches(look->arena, lp_cached_json(found), node))
+		if (found && !lp_provision_reaches(look->arena, lp_cached_json(found), node))
 			return "node(s) didn't match PersistentVolume's node affinity";
-		if (!found && !is_bound(json) && !lp_storage_find(look, claim, node, NULL, 0) &&
-		    !lp_storage_makes(lp_storage_class(look->cache, json)))
+		if (!found && !is_bound(json) && !lp_provision_find(look, claim, node, NULL, 0) &&
+		    !lp_provision_makes(lp_provision_class(look->cache, json)))
 			return "node(s) didn't find available persistent volumes to bind";
 	}
 	return NULL;
 }
 
 const char *
-lp_storage_chosen(const struct lp_look *look, struct lp_cached *pod)
+lp_provision_chosen(const struct lp_look *look, struct lp_cached *pod)
 {
 	lp_json_each(volume, volumes_of(pod)) {
 		const char *name, *node;
 		struct lp_cached *claim = claim_of(look, pod, volume, &name);
 		const struct lp_json *json = claim ? lp_cached_json(claim) : NULL;
 
-		node = json && !is_bound(json) ? lp_object_annotation(json, LP_STORAGE_NODE) : NULL;
+		node = json && !is_bound(json) ? lp_object_annotation(json, LP_PROVISION_NODE) : NULL;
 		if (node)
 			return node;
 	}
@@ -224,7 +224,7 @@ lp_storage_chosen(const struct lp_look *look, struct lp_cached *pod)
 }
 
 bool
-lp_storage_choose(const struct lp_look *look, struct lp_writes *writes, struct lp_cached *pod, const char *node)
+lp_provision_choose(const struct lp_look *look, struct lp_writes *writes, struct lp_cached *pod, const char *node)
 {
 	bool waits = false;
 
@@ -236,11 +236,11 @@ lp_storage_choose(const struct lp_look *look, struct lp_writes *writes, struct l
 		if (!claim || is_bound(lp_cached_json(claim)))
 			continue;
 		waits = true;
-		if (lp_text_same(lp_object_annotation(lp_cached_json(claim), LP_STORAGE_NODE), node))
+		if (lp_text_same(lp_object_annotation(lp_cached_json(claim), LP_PROVISION_NODE), node))
 			continue;
 		patch = lp_json_new(look->arena, LP_JSON_OBJECT);
 		lp_json_set_str(look->arena,
-		    lp_json_set_object(look->arena, lp_json_set_object(look->arena, patch, "metadata"), "annotations"), LP_STORAGE_NODE, node);
+		    lp_json_set_object(look->arena, lp_json_set_object(look->arena, patch, "metadata"), "annotations"), LP_PROVISION_NODE, node);
 		lp_writes_merge(writes, claim->kind, claim->namespace, claim->name, claim->uid, patch, false);
 	}
 	return waits;
