@@ -14,10 +14,12 @@
 #include <stdint.h>
 
 #include "agent/allowance.h"
+#include "agent/ceiling_file.h"
 #include "agent/identity.h"
 #include "agent/instance.h"
 #include "agent/node.h"
 #include "agent/revision.h"
+#include "agent/stats.h"
 #include "base/child.h"
 #include "base/list.h"
 #include "base/loop.h"
@@ -56,8 +58,10 @@ struct lp_agent {
 	char *data_path, *layers_path;	/* absolute */
 
 	struct lp_node node;
+	struct lp_ceiling_file ceiling;	/* what the owner of this node allows at most */
 	struct lp_allowance allowance;	/* what the operator keeps for the machine itself */
 	struct lp_guard *guard;
+	struct lp_stats_sample sample;	/* of the whole node; stats.h */
 	size_t weighed_count;		/* hierarchy.h: what the classes weigh now */
 	int64_t weighed_milli;
 	struct lp_images *images;
@@ -130,7 +134,7 @@ void lp_agent_report_changed(struct lp_agent *agent);
 /* Forget what the manager took: everything is reported once more. */
 void lp_agent_report_again(struct lp_agent *agent);
 
-/* An event of a pod ("Normal"/"Warning", reason, words). */
+/* An event of a pod, or of the node (pod NULL): "Normal"/"Warning", reason, words. */
 void lp_agent_event(struct lp_agent *agent, const struct lp_pod *pod, const char *type, const char *reason, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 

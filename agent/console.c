@@ -24,7 +24,8 @@ struct lp_console {
 	uint64_t last_id;
 };
 
-static const struct lp_session_verb *const verbs[] = { &lp_session_logs, &lp_session_exec, &lp_session_attach, &lp_session_forward };
+static const struct lp_session_verb *const verbs[] = { &lp_session_logs, &lp_session_exec, &lp_session_attach, &lp_session_forward,
+	&lp_session_stats };
 
 /* ---- life */
 
@@ -461,7 +462,7 @@ lp_console_open(struct lp_console *console, const struct lp_json *line, int64_t 
 		rc = name_container(session, pod->containers[pod->init_count].name, &err);
 	if (rc < 0)
 		http = 500;
-	else if (!pod)
+	else if (!pod && !verb->of_node)
 		rc = lp_err_say(&err, -ENOENT, "pod \"%s\" is not on this node", lp_json_str(line, "pod") ? lp_json_str(line, "pod") : uid), http = 404;
 	else
 		rc = verb->begin(session, pod, lp_json_get(line, "options"), &http, &err);

@@ -12,6 +12,7 @@
 #include "agent/podplan.h"
 #include "agent/report.h"
 #include "agent/revision.h"
+#include "agent/stats.h"
 #include "agent/wants.h"
 #include "base/arena.h"
 #include "base/child.h"
@@ -30,6 +31,7 @@ struct lp_pod_container {
 	uint64_t attempt;			/* number of the next start when it has to be given */
 	struct lp_control_end lost;		/* set when its keeper died while it ran */
 	char image_id[LP_DIGEST_TEXT];		/* "" unknown */
+	struct lp_stats_sample sample;		/* stats.h */
 };
 
 struct lp_pod {
@@ -75,6 +77,8 @@ struct lp_pod {
 	char sending[LP_DIGEST_TEXT];		/* of the status in the report on its way; "gone"; "" none */
 	bool retired;				/* nothing is left; the manager is to be told */
 	struct lp_child removing;		/* its directory is being removed */
+	struct lp_child preparing;		/* volumes that take time: a server, a large tree */
+	bool prepared;				/* they are ready for the next start */
 };
 
 /* A pod of the revision, or one found on the node (object NULL). -ENOMEM. */

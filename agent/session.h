@@ -38,6 +38,7 @@ struct lp_session;
 /* What differs between logs, exec, attach and port-forward. Members may be NULL. */
 struct lp_session_verb {
 	const char *name;
+	bool of_node;			/* about the node as a whole: begin() gets no pod */
 	/* Begin. On failure the words go to the other end with this HTTP code. */
 	int (*begin)(struct lp_session *session, struct lp_pod *pod, const struct lp_json *options, int *out_http, struct lp_err *err);
 	/* The stream has room again, or is new. */
@@ -92,7 +93,7 @@ struct lp_session {
 	bool follow;
 };
 
-extern const struct lp_session_verb lp_session_logs, lp_session_exec, lp_session_attach, lp_session_forward;
+extern const struct lp_session_verb lp_session_logs, lp_session_exec, lp_session_attach, lp_session_forward, lp_session_stats;
 
 /* Send a frame; a stream that is gone swallows it. */
 void lp_session_send(struct lp_session *session, enum lp_session_channel channel, const void *data, size_t len);
