@@ -59,6 +59,7 @@ struct lp_agent {
 
 	struct lp_node node;
 	struct lp_ceiling_file ceiling;	/* what the owner of this node allows at most */
+	int64_t backoff_max_ms;		/* the longest CrashLoopBackOff; 0: five minutes */
 	struct lp_allowance allowance;	/* what the operator keeps for the machine itself */
 	struct lp_guard *guard;
 	struct lp_stats_sample sample;	/* of the whole node; stats.h */
@@ -102,6 +103,7 @@ struct lp_agent_config {
 	const char *node_name;		/* standalone, or NULL: what was joined as */
 	const char *pod_cidr, *service_cidr;	/* standalone; else the revision says */
 	struct lp_allowance_words allowance;
+	int64_t backoff_max_ms;		/* 0: not given */
 	bool standalone, keep_pods;
 	bool down;			/* only to take the pods down: no revision is read */
 };

@@ -151,6 +151,7 @@ lp_agent_main(int argc, char **argv)
 		{ "pod-max-pids", 0, LP_OPT_INT, &config.allowance.pod_max_pids, "N", "processes of one pod (default 1024 a container)" },
 		{ "memory-qos", 0, LP_OPT_FLAG, &config.allowance.memory_qos, NULL, "requests of memory are never reclaimed, limits are approached slowly" },
 		{ "cpu-manager-policy", 0, LP_OPT_STR, &config.allowance.cpu_manager, "NAME", "static: Guaranteed pods with whole cpus get their own (default none)" },
+		{ "max-backoff", 0, LP_OPT_DURATION, &config.backoff_max_ms, "TIME", "longest pause before a crashed container starts again (default 5m)" },
 		{ "keep-pods", 0, LP_OPT_FLAG, &config.keep_pods, NULL, "leave the pods running at the end (default true)" },
 		{ "log-level", 0, LP_OPT_STR, &level_name, "LEVEL", "debug, info, warn or error (default info)" },
 		{ "help", 'h', LP_OPT_FLAG, &help, NULL, "show this help" },

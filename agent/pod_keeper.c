@@ -32,6 +32,17 @@ copy_end(struct lp_arena *arena, struct lp_control_end *to, const struct lp_cont
 }
 
 static void
+copy_news(struct lp_arena *arena, struct lp_control_status *to, const struct lp_control_status *from)
+{
+	struct lp_control_news *news = from->news_count ? lp_arena_alloc(arena, from->news_count * sizeof(*news)) : NULL;
+
+	to->news = news;
+	to->news_count = news ? from->news_count : 0;
+	for (size_t i = 0; i < to->news_count; i++)
+		news[i] = (struct lp_control_news){ from->news[i].kind, from->news[i].count, NULL };	/* the words were told */
+}
+
+static void
 keep_status(struct lp_pod_container *container, const struct lp_control_status *status)
 {
 	lp_arena_fini(&container->arena);
@@ -42,6 +53,9 @@ keep_status(struct lp_pod_container *container, const struct lp_control_status *
 	container->status.notes = lp_arena_str(&container->arena, status->notes);
 	copy_end(&container->arena, &container->status.end, &status->end);
 	copy_end(&container->arena, &container->status.last, &status->last);
+	copy_news(&container->arena, &container->status, status);
+	if (lp_control_limits_copy(&container->arena, &status->limits, &container->status.limits, NULL) < 0)
+		container->status.resized = false;	/* without memory: as the record says */
 	container->known = true;
 }
 
@@ -85,6 +99,8 @@ on_pod(struct lp_control *control, const struct lp_control_state *state)
 		pod->keeper = LP_PODPLAN_DONE;
 		break;
 	}
+	if (state->reason)
+		lp_pod_fail(pod, state->reason, state->message ? state->message : "", -1);
 	lp_agent_network_changed(pod->agent);
 	lp_agent_report_changed(pod->agent);
 	lp_pod_look(pod);
@@ -127,6 +143,38 @@ tell_events(struct lp_pod *pod, const struct lp_pod_container *before, const str
 		lp_agent_event(agent, pod, "Warning", "Failed", "Error: %s", now->end.message);
 }
 
+static const struct {
+	const char *type, *reason;
+} news_events[] = {
+	[LP_CONTROL_NEWS_STARTUP] = { "Warning", "Unhealthy" },
+	[LP_CONTROL_NEWS_LIVENESS] = { "Warning", "Unhealthy" },
+	[LP_CONTROL_NEWS_READINESS] = { "Warning", "Unhealthy" },
+	[LP_CONTROL_NEWS_KILLING] = { "Normal", "Killing" },
+	[LP_CONTROL_NEWS_POST_START] = { "Warning", "FailedPostStartHook" },
+	[LP_CONTROL_NEWS_PRE_STOP] = { "Warning", "FailedPreStopHook" },
+};
+
+static uint64_t
+news_count(const struct lp_pod_container *container, int32_t kind)
+{
+	for (size_t i = 0; container->known && i < container->status.news_count; i++)
+		if (container->status.news[i].kind == kind)
+			return container->status.news[i].count;
+	return 0;
+}
+
+static void
+tell_news(struct lp_pod *pod, const struct lp_pod_container *before, const struct lp_control_status *now)
+{
+	for (size_t i = 0; i < now->news_count; i++) {
+		const struct lp_control_news *news = &now->news[i];
+
+		if (news->kind < 1 || (size_t)news->kind >= lp_count(news_events) || !news->text || news->count <= news_count(before, news->kind))
+			continue;
+		lp_agent_event(pod->agent, pod, news_events[news->kind].type, news_events[news->kind].reason, "%s", news->text);
+	}
+}
+
 static void
 on_status(struct lp_control *control, const struct lp_control_status *status)
 {
@@ -136,6 +184,7 @@ on_status(struct lp_control *control, const struct lp_control_status *status)
 	if (!container)
 		return;		/* of an older spec: it is on its way out */
 	tell_events(pod, container, status);
+	tell_news(pod, container, status);
 	keep_status(container, status);
 	lp_agent_network_changed(pod->agent);
 	lp_agent_report_changed(pod->agent);

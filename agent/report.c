@@ -66,9 +66,30 @@ has_ended(const struct lp_report_container *container)
 static bool
 is_ready(const struct lp_report_container *container)
 {
+	if (is_running(container) && container->status->ready != LP_CONTROL_UNSAID)
+		return container->status->ready == LP_CONTROL_YES && container->status->role != LP_CONTROL_INIT;
 	if (is_running(container))
 		return container->status->role != LP_CONTROL_INIT;
 	return has_ended(container) && container->status->role == LP_CONTROL_INIT && container->status->end.code == 0;
+}
+
+static bool
+has_started(const struct lp_report_container *container)
+{
+	return is_running(container) && container->status->started != LP_CONTROL_NO;
+}
+
+static bool
+is_sidecar(const struct lp_report_container *container)
+{
+	return container->status && container->status->role == LP_CONTROL_SIDECAR;
+}
+
+/* What comes behind an init container may start. */
+static bool
+is_initialized(const struct lp_report_container *container)
+{
+	return is_sidecar(container) ? has_started(container) : is_ready(container);
 }
 
 static void
@@ -109,7 +130,7 @@ add_container(struct lp_arena *arena, struct lp_json *list, const struct lp_repo
 	(void)lp_json_set_str(arena, row, "imageID", container->image_id ? container->image_id : "");
 	if (begun)
 		(void)lp_json_set_str(arena, row, "containerID", container_id(arena, pod, container, attempt));
-	(void)lp_json_set_bool(arena, row, "started", is_running(container));
+	(void)lp_json_set_bool(arena, row, "started", has_started(container));
 }
 
 /* ---- phase and conditions */
@@ -125,7 +146,8 @@ phase_of(const struct lp_report_pod *pod)
 	for (size_t i = 0; i < pod->container_count; i++) {
 		const struct lp_report_container *container = &pod->containers[i];
 
-		begun += container->status && container->status->starts > 0;
+		begun += container->status && container->status->starts > 0 &&
+		    (container->status->run != LP_CONTROL_RUN_WAITING || container->status->last.set);
 		ended += has_ended(container);
 		failed += has_ended(container) && container->status->end.code != 0;
 	}
@@ -172,20 +194,26 @@ changed_ms(const struct lp_report_container *container)
 	if (!status)
 		return 0;
 	if (is_running(container))
-		return status->started_ms;
+		return later(status->started_ms, status->turned_ms);
 	return has_ended(container) ? status->end.ended_ms : status->last.set ? status->last.ended_ms : 0;
 }
 
-/* "[a b]" of those that are not ready. */
+/* "a b": those of which `test` does not hold, behind what is in `text` already. */
 static const char *
-unready_names(struct lp_arena *arena, const struct lp_report_container *list, size_t count)
+names_without(struct lp_arena *arena, const char *text, const struct lp_report_container *list, size_t count,
+    bool (*test)(const struct lp_report_container *container))
 {
-	char *text = lp_arena_str(arena, "");
-
 	for (size_t i = 0; text && i < count; i++)
-		if (!is_ready(&list[i]))
+		if (!test(&list[i]))
 			text = lp_arena_printf(arena, "%s%s%s", text, *text ? " " : "", list[i].name);
 	return text;
+}
+
+/* Sidecars count among those that have to be ready. */
+static bool
+is_no_unready_sidecar(const struct lp_report_container *container)
+{
+	return !is_sidecar(container) || is_ready(container);
 }
 
 static void
@@ -194,10 +222,11 @@ add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_r
 	struct lp_json *list = lp_json_set_array(arena, status, "conditions");
 	int64_t created = lp_object_created_ms(pod->pod), initialized = later(created, pod->started_ms), ready = initialized;
 	bool all_init = true, all_ready = pod->container_count > 0, succeeded = strcmp(phase, "Succeeded") == 0;
-	const char *reason = NULL, *message = NULL;
+	const char *reason = NULL, *message = NULL, *names;
 
 	for (size_t i = 0; i < pod->init_count; i++) {
-		all_init = all_init && is_ready(&pod->inits[i]);
+		all_init = all_init && is_initialized(&pod->inits[i]);
+		all_ready = all_ready && is_no_unready_sidecar(&pod->inits[i]);
 		initialized = later(initialized, changed_ms(&pod->inits[i]));
 	}
 	ready = initialized;
@@ -207,7 +236,8 @@ add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_r
 	}
 	if (!all_init) {
 		reason = "ContainersNotInitialized";
-		message = lp_arena_printf(arena, "containers with incomplete status: [%s]", unready_names(arena, pod->inits, pod->init_count));
+		message = lp_arena_printf(arena, "containers with incomplete status: [%s]",
+		    names_without(arena, "", pod->inits, pod->init_count, is_initialized));
 	}
 	add_condition(arena, list, &(struct condition){ .type = "Initialized", .truth = all_init || succeeded,
 	    .reason = succeeded && all_init ? "PodCompleted" : reason, .message = message, .since_ms = initialized });
@@ -217,8 +247,9 @@ add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_r
 		all_ready = false;
 	} else if (!all_ready) {
 		reason = "ContainersNotReady";
-		message = lp_arena_printf(arena, "containers with unready status: [%s]",
-		    unready_names(arena, pod->containers, pod->container_count));
+		names = names_without(arena, "", pod->inits, pod->init_count, is_no_unready_sidecar);
+		names = names_without(arena, names, pod->containers, pod->container_count, is_ready);
+		message = lp_arena_printf(arena, "containers with unready status: [%s]", names ? names : "");
 	}
 	add_condition(arena, list, &(struct condition){ .type = "Ready", .truth = all_ready, .reason = reason, .message = message,
 	    .since_ms = ready });

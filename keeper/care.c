@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/seam.h"
 #include "keeper/keeper.h"
 
@@ -90,6 +91,7 @@ static void
 has_started(struct lp_ward *ward)
 {
 	ward->facts.started = true;
+	ward->care.turned_ms = has_probe(ward, LP_CONTROL_STARTUP) ? lp_clock_wall_ms() : 0;
 	ward->dirty = true;
 }
 
@@ -114,6 +116,7 @@ turned(struct lp_ward *ward, const struct lp_care_probe *care)
 		return;
 	case LP_CONTROL_READINESS:
 	case LP_CONTROL_PROBES:
+		ward->care.turned_ms = lp_clock_wall_ms();
 		ward->dirty = true;
 		lp_keeper_changed(ward->keeper);
 		return;
@@ -257,6 +260,7 @@ lp_care_begin(struct lp_ward *ward, int64_t now_ms)
 
 	lp_care_init(ward);
 	care->hook_used = false;
+	care->turned_ms = 0;
 	for (size_t i = 0; care->probes && i < ward->spec->probe_count; i++)
 		lp_probe_begin(&care->probes[i].probe, care->probes[i].spec, now_ms);
 	if (ward->spec->post_start.deed == LP_CONTROL_DEED_NONE || !care->hook)

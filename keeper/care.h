@@ -25,6 +25,7 @@ struct lp_care {
 	struct lp_care_probe *probes;	/* owned, as many as the container has; NULL: none */
 	struct lp_errand *hook;		/* owned; NULL: it has no hooks */
 	bool hook_used;			/* in this run a preStop hook took time */
+	int64_t turned_ms;		/* wall time at which it turned ready or not; 0 in this run never */
 	int64_t grace_ms;		/* an unwell run: how long it may take to end */
 	struct lp_timer due;		/* the next question */
 	struct lp_control_news *news;	/* owned, with their texts */

@@ -215,6 +215,7 @@ struct lp_control_status {
 	uint64_t log_lost;		/* records that did not fit */
 	int32_t ready;			/* enum lp_control_word; UNSAID: as `run` says */
 	int32_t started;		/* likewise: postStart is done, the startup probe has succeeded */
+	int64_t turned_ms;		/* wall time at which `ready` turned last in this run; 0: with its start */
 	const struct lp_control_news *news;
 	size_t news_count;
 	bool resized;			/* `limits` are those that count, not the record's */

@@ -351,6 +351,7 @@ static const struct lp_flat_field status_fields[] = {
 	LP_FLAT_MANY(17, S, news, news_count, T_NEWS),
 	LP_FLAT_BOOLEAN(18, S, resized),
 	LP_FLAT_NESTED(19, S, limits, T_LIMITS),
+	LP_FLAT_INTEGER(20, S, turned_ms),
 	LP_FLAT_END
 };
 #undef S

@@ -66,6 +66,7 @@ save_care(struct lp_arena *arena, const struct lp_ward *ward, struct saved_ward 
 	out->probes = probes;
 	out->probe_count = count;
 	out->grace_ms = care->grace_ms;
+	out->turned_ms = care->turned_ms;
 	out->hook_used = care->hook_used;
 	out->news = care->news;
 	out->news_count = care->news_count;
@@ -416,6 +417,7 @@ load_care(struct lp_ward *ward, const struct saved_ward *from, struct lp_err *er
 	ward->facts.kill_ms = from->kill_ms;
 	ward->facts.mercy_ms = from->mercy_ms;
 	care->grace_ms = from->grace_ms;
+	care->turned_ms = from->turned_ms;
 	care->hook_used = from->hook_used;
 	lp_care_init(ward);
 	for (size_t i = 0; care->probes && i < ward->spec->probe_count && i < from->probe_count; i++)

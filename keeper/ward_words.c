@@ -90,6 +90,7 @@ lp_ward_status(const struct lp_ward *ward, int64_t now_ms, char scratch[static L
 		.news_count = ward->care.news_count,
 		.resized = ward->resized,
 		.limits = ward->limits,
+		.turned_ms = ward->care.turned_ms,
 	};
 	switch (ward->facts.state) {
 	case LP_PLAN_RUNNING:
