@@ -12,7 +12,9 @@
 #include "base/auto.h"
 #include "base/path.h"
 #include "runtime/devices.h"
+#include "runtime/fs.h"
 #include "runtime/mount.h"
+#include "runtime/nodes.h"
 #include "runtime/terminal.h"
 
 enum { DEV_BYTES = 65536, SHM_BYTES = 64 * 1024 * 1024, TTY_GROUP = 5 };
@@ -30,22 +32,6 @@ attach_at(int root_fd, const char *target, int mount_fd, bool directory, bool pl
 	return rc < 0 ? rc : lp_mount_attach(mount_fd, at, err);
 }
 
-static unsigned long
-propagation(enum lp_mount_propagation wanted)
-{
-	switch (wanted) {
-	case LP_MOUNT_PRIVATE:
-		return MS_PRIVATE;
-	case LP_MOUNT_SLAVE:
-		return MS_SLAVE;
-	case LP_MOUNT_SHARED:
-		return MS_SHARED;
-	case LP_MOUNT_UNBINDABLE:
-		return MS_UNBINDABLE;
-	}
-	return MS_PRIVATE;
-}
-
 static int
 add_bind(int root_fd, const struct lp_mount *mount, int mount_fd, struct lp_err *err)
 {
@@ -57,8 +43,8 @@ add_bind(int root_fd, const struct lp_mount *mount, int mount_fd, struct lp_err 
 		return lp_err_set(err, -errno, "look at the source of %s", mount->target);
 	rc = attach_at(root_fd, mount->target, mount_fd, S_ISDIR(st.st_mode), false, err);
 	if (rc == 0)
-		rc = lp_mount_set(mount_fd, lp_mount_attrs(mount->flags), propagation(mount->propagation), recursive, err);
-	return rc;
+		rc = lp_mount_set(mount_fd, lp_mount_attrs(mount->flags), lp_mount_propagation(mount->propagation), recursive, err);
+	return rc < 0 ? rc : lp_mount_shape(mount_fd, mount, err);
 }
 
 static int
@@ -77,22 +63,27 @@ add_tmpfs(int root_fd, const char *target, uint64_t bytes, uint32_t mode, unsign
 
 /* proc, sysfs, mqueue: no options, a fixed set of attributes. */
 static int
-add_kernel(int root_fd, const struct lp_mount *mount, const char *fstype, struct lp_err *err)
+add_kernel(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, const char *fstype, const char *host,
+    struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
-	int rc = lp_mount_new(fstype, NULL, 0, KERNEL_ATTRS | lp_mount_attrs(mount->flags), &fd, err);
+	int rc = lp_mount_new(fstype, NULL, 0, KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set, &fd, err);
 
 	if (rc == -ENODEV && (mount->flags & LP_MOUNT_OPTIONAL)) {	/* the kernel was built without */
 		lp_err_clear(err);
 		return 0;
 	}
-	return rc < 0 ? rc : attach_at(root_fd, mount->target, fd, true, true, err);
+	if (rc == -EPERM || rc == -EACCES) {
+		lp_err_clear(err);
+		return lp_fs_borrow(inside, assembly, mount, host, err);
+	}
+	return rc < 0 ? rc : attach_at(assembly->root_fd, mount->target, fd, true, true, err);
 }
 
 static int
-add_cgroup(const struct lp_inside *inside, const struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_err *err)
+add_cgroup(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_err *err)
 {
-	const unsigned attrs = KERNEL_ATTRS | lp_mount_attrs(mount->flags);
+	const unsigned attrs = KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set;
 	lp_auto_fd int fd = -1;
 	int rc;
 
@@ -107,6 +98,10 @@ add_cgroup(const struct lp_inside *inside, const struct lp_assembly *assembly, c
 	if (rc == -ENODEV) {
 		lp_err_clear(err);
 		return 0;
+	}
+	if (rc == -EPERM || rc == -EACCES) {
+		lp_err_clear(err);
+		return lp_fs_borrow(inside, assembly, mount, "/sys/fs/cgroup", err);
 	}
 	return rc < 0 ? rc : attach_at(assembly->root_fd, mount->target, fd, true, true, err);
 }
@@ -188,18 +183,19 @@ add(const struct lp_inside *inside, struct lp_assembly *assembly, size_t index, 
 		return add_tmpfs(assembly->root_fd, mount->target, mount->size_bytes, mount->mode ? mount->mode : 01777,
 		    lp_mount_attrs(mount->flags), false, err);
 	case LP_MOUNT_PROC:
-		return add_kernel(assembly->root_fd, mount, "proc", err);
+		return add_kernel(inside, assembly, mount, "proc", "/proc", err);
 	case LP_MOUNT_SYSFS:
-		return add_kernel(assembly->root_fd, mount, "sysfs", err);
+		return add_kernel(inside, assembly, mount, "sysfs", "/sys", err);
 	case LP_MOUNT_MQUEUE:
-		return add_kernel(assembly->root_fd, mount, "mqueue", err);
+		return add_kernel(inside, assembly, mount, "mqueue", "/dev/mqueue", err);
 	case LP_MOUNT_DEV:
 		return add_dev(inside->config, assembly, mount, err);
 	case LP_MOUNT_CGROUP:
 		return add_cgroup(inside, assembly, mount, err);
 	case LP_MOUNT_FS:
+		return lp_fs_mount(inside, assembly, mount, err);
 	case LP_MOUNT_REMOUNT:
-		break;
+		return lp_fs_remount(inside, assembly, mount, err);
 	}
 	return lp_err_say(err, -EINVAL, "mount at %s is of no known kind", mount->target);
 }
@@ -363,9 +359,8 @@ lp_assemble(const struct lp_inside *inside, struct lp_assembly *assembly, struct
 			return lp_err_wrap(err, "mount at %s", inside->config->mounts[i].target);
 	}
 	/* Masks and closed streams use the null of that /dev: nobody else's. */
-	if (assembly->null_fd < 0)
-		return lp_err_say(err, -EINVAL, "a container needs a mount of kind DEV");
-	return cover_all(inside, assembly, err);
+	rc = assembly->null_fd < 0 ? lp_nodes_make(inside->config, assembly, err) : 0;
+	return rc < 0 ? rc : cover_all(inside, assembly, err);
 }
 
 int
@@ -375,9 +370,9 @@ lp_assemble_terminal(const struct lp_inside *inside, struct lp_assembly *assembl
 	lp_auto_fd int master = -1, slave = -1, copy = -1;
 	int rc;
 
-	if (assembly->pts_fd < 0)
-		return lp_err_say(err, -EINVAL, "a terminal needs /dev in the container");
-	rc = lp_terminal_open(assembly->pts_fd, process->rows, process->cols, &master, &slave, err);
+	rc = assembly->pts_fd >= 0 ? 0 : lp_path_open_in_root(assembly->root_fd, "/dev/pts", O_RDONLY | O_DIRECTORY, 0, &assembly->pts_fd, err);
+	if (rc == 0)
+		rc = lp_terminal_open(assembly->pts_fd, process->rows, process->cols, &master, &slave, err);
 	if (rc == 0)
 		rc = lp_mount_clone(slave, false, &copy, err);
 	if (rc == 0)

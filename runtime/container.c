@@ -98,6 +98,12 @@ lp_container_take_terminal(struct lp_container *container)
 	return lp_take_fd(&container->launch.terminal);
 }
 
+int
+lp_container_take_listener(struct lp_container *container)
+{
+	return lp_take_fd(&container->launch.listener);
+}
+
 /* ---- making ---- */
 
 static int
@@ -121,7 +127,8 @@ filter_devices(struct lp_container *container, const struct lp_container_config 
 	    lp_devices_filter_rules(container->cgroup, limits->device_rules, limits->device_rule_count, &words) :
 	    lp_devices_filter(container->cgroup, config->devices, config->device_count, &words);
 
-	if (rc == -EOPNOTSUPP && !config->strict) {
+	/* An owner in a user namespace of its own may load none. */
+	if ((rc == -EOPNOTSUPP || rc == -EPERM) && !config->strict) {
 		(void)lp_buf_str(&container->launch.notes, words.text);	/* words; cut when full */
 		return 0;
 	}
@@ -203,6 +210,9 @@ make(const struct lp_container_config *config, bool wait, struct lp_container **
 		return rc;
 	}
 	note_missing(container);
+	container->launch.hooks = NULL;		/* the config was the caller's */
+	if (wait && config->start_fd >= 0)
+		lp_close(&container->launch.sock);	/* the child has given its end up */
 	lp_machine_move(&container->phase, wait ? LP_CONTAINER_CREATED : LP_CONTAINER_RUNNING);
 	*out = container;
 	return 0;
@@ -227,6 +237,8 @@ lp_container_start(struct lp_container *container, struct lp_err *err)
 
 	if (container->phase.state != LP_CONTAINER_CREATED)
 		return lp_err_say(err, -EINVAL, "container %s is %s, not created", container->id, lp_machine_name(&container->phase));
+	if (container->launch.sock < 0)
+		return lp_err_say(err, -EINVAL, "container %s waits at its start socket", container->id);
 	rc = lp_launch_go(&container->launch, err);
 	if (rc < 0)
 		container->exit.code = 128;

@@ -5,6 +5,8 @@
  *         SOCK_SEQPACKET pair carries messages the other way: NOTE, TERMINAL (with a descriptor), READY when it waits, FAILED
  *         with the child's lp_err. The parent answers READY with GO. The child's end is close-on-exec: end of file without
  *         FAILED means that execve succeeded, or that the child was killed before it (launch.c tells the two apart).
+ *         With config->start_fd the child gives the pair up after READY and accepts on that socket: whoever connects says GO
+ *         and hears the rest (start.c).
  * Format  one struct lp_handoff per message; both sides are the same program
  */
 #ifndef LP_RUNTIME_HANDOFF_H
@@ -22,8 +24,11 @@ enum lp_handoff_kind {
 	LP_HANDOFF_FAILED = 1,
 	LP_HANDOFF_NOTE,
 	LP_HANDOFF_TERMINAL,
+	LP_HANDOFF_ASSEMBLED,	/* answered by GO too: the owner's hooks have run */
 	LP_HANDOFF_READY,
-	LP_HANDOFF_GO
+	LP_HANDOFF_GO,
+	LP_HANDOFF_EXEC,	/* to start_at: the next word is execve's */
+	LP_HANDOFF_LISTENER	/* with a descriptor: the seccomp notify listener */
 };
 
 struct lp_handoff {
@@ -40,6 +45,7 @@ struct lp_inside {
 	int cgroup_mount;		/* the host's cgroup tree, detached, for the host's cgroup namespace; else -1 */
 	const void *seccomp;
 	size_t seccomp_bytes;
+	uint32_t made;			/* namespaces that lp_ns_make has made and named (LP_NS_BIT) */
 	bool wait;			/* READY and GO before the execve */
 	int sock;			/* the child's end */
 };

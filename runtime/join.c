@@ -11,7 +11,6 @@
 
 #include "base/auto.h"
 #include "base/path.h"
-#include "base/text.h"
 #include "runtime/container.h"
 #include "runtime/devices.h"
 #include "runtime/handoff.h"
@@ -20,20 +19,21 @@
 #include "runtime/process.h"
 #include "runtime/seccomp.h"
 #include "runtime/terminal.h"
+#include "runtime/traits.h"
 
 /*
  * One more process inside a running container: the owner's side below, its child first. What to enter is read from the kernel,
  * not remembered: an adopted container is as good as one of our own.
  */
 
-enum { WAITID_PIDFD = 3, MAP_BYTES = 4096 };
+enum { WAITID_PIDFD = 3 };
 
 /* What the owner prepares and the child uses. */
 struct joiner {
 	const struct lp_process_config *config;
 	int join[LP_NS_COUNT];		/* -1: already there */
-	struct lp_idmap uids[LP_IDMAP_MAX], gids[LP_IDMAP_MAX];	/* of the user namespace entered */
-	size_t uid_count, gid_count;
+	struct lp_ns_maps maps;		/* of the user namespace entered */
+	int root_fd;			/* of a container without a mount namespace of its own; else -1 */
 	int null_fd;
 	const void *seccomp;
 	size_t seccomp_bytes;
@@ -51,7 +51,7 @@ static int
 enter(const struct joiner *inside, struct lp_err *err)
 {
 	/* The pid namespace was entered by the parent, for us. Mounts last: from then on every path is the container's. */
-	static const enum lp_ns order[] = { LP_NS_NET, LP_NS_IPC, LP_NS_UTS, LP_NS_CGROUP, LP_NS_MOUNT };
+	static const enum lp_ns order[] = { LP_NS_NET, LP_NS_IPC, LP_NS_UTS, LP_NS_CGROUP, LP_NS_TIME, LP_NS_MOUNT };
 
 	for (size_t i = 0; i < lp_count(order); i++) {
 		int fd = inside->join[order[i]];
@@ -59,6 +59,9 @@ enter(const struct joiner *inside, struct lp_err *err)
 		if (fd >= 0 && setns(fd, lp_ns_flag(order[i])) < 0)
 			return lp_err_set(err, -errno, "enter the %s namespace", lp_ns_name(order[i]));
 	}
+	/* In our own mount namespace only its root tells where it lives. */
+	if (inside->root_fd >= 0 && (fchdir(inside->root_fd) < 0 || chroot(".") < 0))
+		return lp_err_set(err, -errno, "enter the container's root");
 	return 0;
 }
 
@@ -88,15 +91,19 @@ run(struct joiner *inside, struct lp_process_start *start, struct lp_err *err)
 	int rc = lp_process_reset(err);
 
 	if (rc == 0)
+		rc = lp_traits_begin(start->config, err);
+	if (rc == 0)
 		rc = lp_mount_proc(&proc_fd, err);
 	if (rc == 0)
 		rc = lp_process_limits(start, proc_fd, err);
 	if (rc == 0)
 		rc = enter(inside, err);
 	if (rc == 0)
-		rc = lp_process_as_root(inside->uids, inside->uid_count, inside->gids, inside->gid_count, err);
+		rc = lp_process_as_root(start->uids, start->uid_count, start->gids, start->gid_count, err);
 	if (rc == 0)
 		rc = open_terminal(inside, start, err);
+	if (rc == 0)
+		rc = lp_process_enter(start, err);
 	if (rc == 0)
 		rc = lp_process_become(start, err);
 	return rc < 0 ? rc : lp_process_exec(start->config, err);
@@ -107,8 +114,8 @@ join_main(struct joiner *inside)
 {
 	struct lp_process_start start = {
 		.config = inside->config,
-		.uids = inside->uids, .uid_count = inside->uid_count,
-		.gids = inside->gids, .gid_count = inside->gid_count,
+		.uids = inside->maps.uids, .uid_count = inside->maps.uid_count,
+		.gids = inside->maps.gids, .gid_count = inside->maps.gid_count,
 		.userns_fd = inside->join[LP_NS_USER],
 		.null_fd = inside->null_fd,
 		.slave = -1,
@@ -129,7 +136,7 @@ void
 lp_process_init(struct lp_process *process)
 {
 	process->pid = -1;
-	process->pidfd = process->terminal = -1;
+	process->pidfd = process->terminal = process->listener = -1;
 }
 
 void
@@ -137,6 +144,7 @@ lp_process_fini(struct lp_process *process)
 {
 	lp_close(&process->pidfd);
 	lp_close(&process->terminal);
+	lp_close(&process->listener);
 }
 
 int
@@ -189,33 +197,6 @@ foreign_namespaces(int proc_fd, int pidfd, struct lp_ns_set *out, int *out_own_p
 	return rc;
 }
 
-static int
-read_map(int proc_fd, pid_t pid, const char *file, struct lp_idmap *map, size_t *out_count, struct lp_err *err)
-{
-	lp_auto_buf struct lp_buf text;
-	char path[48];
-	size_t count = 0;
-	int rc;
-
-	lp_buf_init(&text, MAP_BYTES);
-	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
-	rc = lp_path_read(proc_fd, path, &text, err);
-	for (const char *line = lp_buf_text(&text); rc == 0 && *line; line += strcspn(line, "\n") + 1) {
-		uint64_t number[3];
-
-		if (count == LP_IDMAP_MAX)
-			return lp_err_say(err, -E2BIG, "%s has more than %d lines", file, LP_IDMAP_MAX);
-		for (size_t i = 0; i < 3; i++)
-			if (lp_text_word_u64(line, i, UINT32_MAX, &number[i]) < 0)
-				return lp_err_say(err, -EBADMSG, "%s is not of the known form", file);
-		map[count++] = (struct lp_idmap){ .inside = (uint32_t)number[0], .outside = (uint32_t)number[1], .count = (uint32_t)number[2] };
-		if (!strchr(line, '\n'))
-			break;
-	}
-	*out_count = count;
-	return rc;
-}
-
 /* ---- cloning ---- */
 
 static int
@@ -252,25 +233,46 @@ open_null(int *out_fd, struct lp_err *err)
 }
 
 static int
+open_root(const struct lp_container *container, int proc_fd, int *out_fd, struct lp_err *err)
+{
+	char path[48];
+
+	(void)snprintf(path, sizeof(path), "%d/root", (int)container->launch.pid);
+	*out_fd = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
+	return *out_fd < 0 ? lp_err_set(err, -errno, "open the container's root") : 0;
+}
+
+/* Where in its cgroup. */
+static int
+choose_cgroup(const struct lp_container *container, const struct lp_process_config *config, int *out_fd, struct lp_err *err)
+{
+	if (!config->sub_cgroup || container->cgroup < 0) {
+		*out_fd = container->cgroup >= 0 ? fcntl(container->cgroup, F_DUPFD_CLOEXEC, 3) : -1;
+		return container->cgroup >= 0 && *out_fd < 0 ? lp_err_set(err, -errno, "duplicate a cgroup's descriptor") : 0;
+	}
+	return lp_path_open(container->cgroup, config->sub_cgroup, O_PATH | O_DIRECTORY, 0, out_fd, err) < 0 ?
+	    lp_err_wrap(err, "cgroup %s", config->sub_cgroup) : 0;
+}
+
+static int
 prepare(const struct lp_container *container, int proc_fd, struct joiner *inside, struct lp_err *err)
 {
 	int rc = lp_seccomp_program(inside->config, &inside->seccomp, &inside->seccomp_bytes, err);
 
 	if (rc == 0)
 		rc = open_null(&inside->null_fd, err);
+	if (rc == 0 && inside->join[LP_NS_MOUNT] < 0)
+		rc = open_root(container, proc_fd, &inside->root_fd, err);
 	if (rc < 0 || inside->join[LP_NS_USER] < 0)
 		return rc;
-	rc = read_map(proc_fd, container->launch.pid, "uid_map", inside->uids, &inside->uid_count, err);
-	if (rc == 0)
-		rc = read_map(proc_fd, container->launch.pid, "gid_map", inside->gids, &inside->gid_count, err);
-	return rc;
+	return lp_ns_maps_read(proc_fd, container->launch.pid, &inside->maps, err);
 }
 
 int
 lp_container_exec(struct lp_container *container, const struct lp_process_config *config, struct lp_process *out, struct lp_err *err)
 {
-	struct joiner inside = { .config = config, .null_fd = -1, .sock = -1 };
-	lp_auto_fd int own_pid_ns = -1;
+	struct joiner inside = { .config = config, .root_fd = -1, .null_fd = -1, .sock = -1 };
+	lp_auto_fd int own_pid_ns = -1, cgroup = -1;
 	int proc_fd = -1;
 	struct lp_launch launch;
 	struct lp_ns_set set;
@@ -289,15 +291,20 @@ lp_container_exec(struct lp_container *container, const struct lp_process_config
 	if (rc == 0)
 		rc = prepare(container, proc_fd, &inside, err);
 	if (rc == 0)
-		rc = clone_join(&inside, own_pid_ns, container->cgroup, &launch, err);
+		rc = choose_cgroup(container, config, &cgroup, err);
+	if (rc == 0)
+		rc = clone_join(&inside, own_pid_ns, cgroup, &launch, err);
 	if (rc == 0)
 		rc = lp_launch_listen(&launch, false, err);
 	if (rc == 0) {
 		out->pid = launch.pid;
 		out->pidfd = lp_take_fd(&launch.pidfd);
 		out->terminal = lp_take_fd(&launch.terminal);
+		out->listener = lp_take_fd(&launch.listener);
 	}
 	lp_close(&inside.null_fd);
+	lp_close(&inside.root_fd);
+	lp_ns_maps_fini(&inside.maps);
 	lp_ns_set_fini(&set);
 	lp_launch_fini(&launch);
 	return rc;

@@ -16,17 +16,17 @@
 
 #include "base/auto.h"
 #include "base/path.h"
-#include "base/text.h"
 #include "runtime/mount.h"
+#include "runtime/record.h"
 #include "runtime/seccomp.h"
 
-enum { NOTES_MAX = 1024, EXEC_TIMEOUT_MS = 60000, PF_NOT_EXECUTED = 0x40, WAITID_PIDFD = 3 };
+enum { NOTES_MAX = 1024, EXEC_TIMEOUT_MS = 60000, WAITID_PIDFD = 3 };
 
 void
 lp_launch_init(struct lp_launch *launch)
 {
 	memset(launch, 0, sizeof(*launch));
-	launch->pidfd = launch->sock = launch->terminal = -1;
+	launch->pidfd = launch->sock = launch->terminal = launch->listener = -1;
 	lp_buf_init(&launch->notes, NOTES_MAX);
 }
 
@@ -36,6 +36,7 @@ lp_launch_fini(struct lp_launch *launch)
 	lp_close(&launch->pidfd);
 	lp_close(&launch->sock);
 	lp_close(&launch->terminal);
+	lp_close(&launch->listener);
 	lp_buf_fini(&launch->notes);
 }
 
@@ -63,17 +64,50 @@ inside_fini(struct lp_inside *inside)
 	lp_close(&inside->sock);
 }
 
+/* The ids of a bind: as its own rows say, or as the container's user namespace, or as they are. */
 static int
-prepare_bind(const struct lp_mount *mount, int userns_fd, int *out_fd, struct lp_err *err)
+shift_bind(const struct lp_mount *mount, int tree_fd, int userns_fd, struct lp_err *err)
 {
-	const bool recursive = (mount->flags & LP_MOUNT_RECURSIVE) != 0;
-	lp_auto_fd int fd = -1, tree = -1;
-	int rc = lp_mount_place(&mount->source, &fd, err);
+	const char *what = mount->source.path ? mount->source.path : mount->target;
+	const bool all = (mount->flags & LP_MOUNT_IDMAP_ALL) != 0;
+	const struct lp_ns_config wanted = { .make = LP_NS_BIT(LP_NS_USER), .uids = mount->uids, .gids = mount->gids,
+		.uid_count = mount->uid_count, .gid_count = mount->gid_count };
+	struct lp_ns_set made;
+	int rc;
 
+	if (!(mount->flags & (LP_MOUNT_IDMAP | LP_MOUNT_IDMAP_ALL))) {
+		if (userns_fd < 0 || (mount->flags & LP_MOUNT_NO_IDMAP))
+			return 0;
+		return lp_mount_idmap(tree_fd, userns_fd, (mount->flags & LP_MOUNT_RECURSIVE) != 0, what, err);
+	}
+	if (!mount->uid_count && !mount->gid_count) {
+		if (userns_fd < 0)
+			return lp_err_say(err, -EINVAL, "idmap without id mappings needs a user namespace");
+		return lp_mount_idmap(tree_fd, userns_fd, all, what, err);
+	}
+	rc = lp_ns_make(&wanted, &made, err);
+	if (rc < 0)
+		return rc;
+	rc = lp_mount_idmap(tree_fd, made.fds[LP_NS_USER], all, what, err);
+	lp_ns_set_fini(&made);
+	return rc;
+}
+
+static int
+prepare_bind(const struct lp_container_config *config, const struct lp_mount *mount, int userns_fd, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1, tree = -1;
+	uint32_t uid = 0, gid = 0;
+	int rc;
+
+	/* What is made for the container's root is stored with its own id where ids are shifted. */
+	if (mount->flags & LP_MOUNT_NO_IDMAP)
+		lp_ns_root(config->uids, config->uid_count, config->gids, config->gid_count, &uid, &gid);
+	rc = lp_mount_source(mount, uid, gid, &fd, err);
 	if (rc == 0)
-		rc = lp_mount_clone(fd, recursive, &tree, err);
-	if (rc == 0 && userns_fd >= 0 && !(mount->flags & LP_MOUNT_NO_IDMAP))
-		rc = lp_mount_idmap(tree, userns_fd, recursive, mount->source.path ? mount->source.path : mount->target, err);
+		rc = lp_mount_clone(fd, (mount->flags & LP_MOUNT_RECURSIVE) != 0, &tree, err);
+	if (rc == 0)
+		rc = shift_bind(mount, tree, userns_fd, err);
 	if (rc == 0)
 		*out_fd = lp_take_fd(&tree);
 	return rc;
@@ -107,7 +141,7 @@ prepare_mounts(struct lp_inside *inside, int userns_fd, struct lp_err *err)
 		const struct lp_mount *mount = &config->mounts[i];
 
 		if (mount->kind == LP_MOUNT_BIND)
-			rc = prepare_bind(mount, userns_fd, &inside->binds[i], err);
+			rc = prepare_bind(config, mount, userns_fd, &inside->binds[i], err);
 		else if (mount->kind == LP_MOUNT_CGROUP && config->ns[LP_NS_CGROUP].how == LP_NS_HOST && inside->cgroup_mount < 0)
 			rc = prepare_cgroup_mount(inside, err);
 		if (rc < 0)
@@ -117,34 +151,37 @@ prepare_mounts(struct lp_inside *inside, int userns_fd, struct lp_err *err)
 }
 
 /*
- * Which namespaces clone3 makes (flags), which are entered by descriptor. A new user namespace, and with it the new network,
- * ipc and uts namespaces that must belong to it, come from lp_ns_make: `made` owns them.
+ * Which namespaces clone3 makes (flags), which are entered by descriptor. A new user namespace, and the new network, ipc and uts
+ * namespaces that must belong to a user namespace of the container's, come from lp_ns_make: `made` owns them.
  */
 static int
 choose_namespaces(struct lp_inside *inside, struct lp_ns_set *made, uint64_t *out_flags, struct lp_err *err)
 {
 	const struct lp_container_config *config = inside->config;
 	const struct lp_ns_choice *ns = config->ns;
-	const bool own_user = ns[LP_NS_USER].how == LP_NS_NEW;
+	const bool users = ns[LP_NS_USER].how != LP_NS_HOST;
 	struct lp_ns_config wanted = { .uids = config->uids, .gids = config->gids,
 		.uid_count = config->uid_count, .gid_count = config->gid_count,
-		.sysctls = config->sysctls, .sysctl_count = config->sysctl_count };
-	uint64_t flags = CLONE_NEWNS;
+		.sysctls = config->sysctls, .sysctl_count = config->sysctl_count,
+		.user_fd = ns[LP_NS_USER].how == LP_NS_JOIN ? &ns[LP_NS_USER].fd : NULL };
+	uint64_t flags = 0;
 
-	if (ns[LP_NS_MOUNT].how != LP_NS_NEW)
-		return lp_err_say(err, -EINVAL, "a container has a mount namespace of its own");
+	if (ns[LP_NS_MOUNT].how != LP_NS_NEW && !config->rootfs.ready.path)
+		return lp_err_say(err, -EINVAL, "without a mount namespace of its own a container needs a ready root, by path");
 	for (int i = 0; i < LP_NS_COUNT; i++) {
 		if (ns[i].how == LP_NS_JOIN)
 			inside->join[i] = ns[i].fd;
-		else if (ns[i].how == LP_NS_NEW && own_user && i <= LP_NS_UTS)
+		else if (ns[i].how == LP_NS_NEW && users && i <= LP_NS_UTS)
 			wanted.make |= LP_NS_BIT(i);
-		else if (ns[i].how == LP_NS_NEW && i != LP_NS_CGROUP)
+		else if (ns[i].how == LP_NS_NEW && i != LP_NS_CGROUP && i != LP_NS_TIME)	/* those two: from inside */
 			flags |= (uint64_t)(unsigned)lp_ns_flag((enum lp_ns)i);
 	}
 	*out_flags = flags;
-	if (!own_user)
+	if (!wanted.make)
 		return 0;
 	wanted.hostname = wanted.make & LP_NS_BIT(LP_NS_UTS) ? config->hostname : NULL;
+	wanted.domainname = wanted.make & LP_NS_BIT(LP_NS_UTS) ? config->domainname : NULL;
+	inside->made = wanted.make;
 	if (lp_ns_make(&wanted, made, err) < 0)
 		return lp_err_wrap(err, "namespaces");
 	for (int i = 0; i < LP_NS_COUNT; i++)
@@ -225,22 +262,34 @@ clone_child(struct lp_inside *inside, uint64_t flags, int cgroup_fd, struct lp_l
 int
 lp_launch_container(const struct lp_container_config *config, int cgroup_fd, bool wait, struct lp_launch *launch, struct lp_err *err)
 {
+	struct lp_container_config mapped;
+	struct lp_ns_maps maps = { 0 };
 	struct lp_inside inside;
 	struct lp_ns_set made;
 	uint64_t flags = 0;
 	uint32_t uid = 0, gid = 0;
 	int proc_fd, rc;
 
+	rc = lp_mount_proc(&proc_fd, err);	/* the child will find it there */
+	/* A user namespace that is joined says itself what its ids are. */
+	if (rc == 0 && config->ns[LP_NS_USER].how == LP_NS_JOIN && config->uid_count == 0 && config->gid_count == 0) {
+		rc = lp_ns_maps_of(config->ns[LP_NS_USER].fd, &maps, err);
+		mapped = *config;
+		mapped.uids = maps.uids;
+		mapped.gids = maps.gids;
+		mapped.uid_count = maps.uid_count;
+		mapped.gid_count = maps.gid_count;
+		config = &mapped;
+	}
 	inside_init(&inside, config);
 	inside.wait = wait;
+	launch->hooks = config->hooks;
 	lp_ns_set_init(&made);
-	rc = lp_mount_proc(&proc_fd, err);	/* the child will find it there */
 	if (rc == 0)
 		rc = lp_seccomp_program(&config->process, &inside.seccomp, &inside.seccomp_bytes, err);
 	if (rc == 0)
 		rc = choose_namespaces(&inside, &made, &flags, err);
-	if (rc == 0 && (lp_ns_map(config->uids, config->uid_count, 0, &uid) < 0 || lp_ns_map(config->gids, config->gid_count, 0, &gid) < 0))
-		rc = lp_err_say(err, -ERANGE, "the id map has no root");
+	lp_ns_root(config->uids, config->uid_count, config->gids, config->gid_count, &uid, &gid);
 	if (rc == 0)
 		rc = lp_rootfs_prepare(&config->rootfs, inside.join[LP_NS_USER], uid, gid, &inside.rootfs, err);
 	if (rc == 0)
@@ -249,6 +298,7 @@ lp_launch_container(const struct lp_container_config *config, int cgroup_fd, boo
 		rc = clone_child(&inside, flags, cgroup_fd, launch, err);
 	inside_fini(&inside);
 	lp_ns_set_fini(&made);
+	lp_ns_maps_fini(&maps);
 	return rc;
 }
 
@@ -259,6 +309,10 @@ reap(struct lp_launch *launch)
 {
 	if (launch->pid <= 0)
 		return;
+	if (launch->foreign) {
+		(void)syscall(SYS_pidfd_send_signal, launch->pidfd, SIGKILL, NULL, 0);	/* gone already: as good */
+		return;
+	}
 	(void)kill(launch->pid, SIGKILL);	/* still ours: not reaped yet */
 	while (waitpid(launch->pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
@@ -272,7 +326,7 @@ next_message(struct lp_launch *launch, struct lp_handoff *message, int *out_fd, 
 	int rc;
 
 	do {
-		rc = poll(&poll_fd, 1, EXEC_TIMEOUT_MS);
+		rc = poll(&poll_fd, 1, launch->hooks || launch->foreign ? -1 : EXEC_TIMEOUT_MS);	/* hooks have their own time */
 	} while (rc < 0 && errno == EINTR);
 	if (rc == 0)
 		return lp_err_say(err, -ETIMEDOUT, "the container's first process was not ready in %d s", EXEC_TIMEOUT_MS / 1000);
@@ -292,24 +346,17 @@ add_note(struct lp_launch *launch, const char *words)
 static int
 check_executed(const struct lp_launch *launch, struct lp_err *err)
 {
-	int proc_fd;
-	lp_auto_buf struct lp_buf stat = { 0 };
 	siginfo_t info = { 0 };
-	char path[32];
-	const char *after;
-	uint64_t flags = 0;
+	bool executed = false;
 
+	if (launch->foreign)
+		return launch->told ? 0 : lp_err_say(err, -ECHILD, "the container's first process ended before its program ran");
 	if (waitid((idtype_t)WAITID_PIDFD, (id_t)launch->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 		return 0;	/* alive */
-	lp_buf_init(&stat, 4096);
-	(void)snprintf(path, sizeof(path), "%d/stat", (int)launch->pid);
-	if (lp_mount_proc(&proc_fd, err) < 0 || lp_path_read(proc_fd, path, &stat, err) < 0)
+	if (lp_record_executed(launch->pid, &executed, err) < 0)
 		return err ? err->code : -EIO;
-	after = strrchr(lp_buf_text(&stat), ')');
-	if (!after || lp_text_word_u64(after, 7, UINT32_MAX, &flags) < 0)	/* ')' is word 0 */
-		return lp_err_say(err, -EBADMSG, "/proc/%s is not of the known form", path);
-	if (!(flags & PF_NOT_EXECUTED))
-		return 0;	/* it ran, and has ended already */
+	if (executed)
+		return 0;	/* and has ended already */
 	return lp_err_say(err, -ECHILD, "the container's first process was killed before its program ran (signal %d)",
 	    info.si_code == CLD_EXITED ? 0 : info.si_status);
 }
@@ -328,7 +375,22 @@ lp_launch_listen(struct lp_launch *launch, bool until_ready, struct lp_err *err)
 			launch->terminal = fd;
 			continue;
 		}
+		if (message.kind == LP_HANDOFF_LISTENER && fd >= 0 && launch->listener < 0) {
+			launch->listener = fd;
+			continue;
+		}
 		lp_close(&fd);
+		if (message.kind == LP_HANDOFF_EXEC && launch->foreign) {
+			launch->told = true;
+			continue;
+		}
+		if (message.kind == LP_HANDOFF_ASSEMBLED && launch->hooks && launch->hooks->before_pivot) {
+			rc = launch->hooks->before_pivot(launch->hooks->arg, launch->pid, err);
+			if (rc < 0)
+				break;
+			(void)lp_handoff_send(launch->sock, LP_HANDOFF_GO, NULL, -1, NULL);	/* a child that is gone shows itself */
+			continue;
+		}
 		if (message.kind == LP_HANDOFF_READY && until_ready)
 			return 0;
 		if (message.kind == LP_HANDOFF_NOTE) {

@@ -8,6 +8,8 @@
 #ifndef LP_RUNTIME_LAUNCH_H
 #define LP_RUNTIME_LAUNCH_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "runtime/handoff.h"
@@ -19,6 +21,10 @@ struct lp_launch {
 	int pidfd;
 	int sock;		/* our end; -1 once the program runs */
 	int terminal;
+	int listener;		/* of seccomp, -1 without */
+	bool foreign;		/* somebody else's child, who waits at a start socket */
+	bool told;		/* it has said that execve comes next */
+	const struct lp_hooks *hooks;	/* weak, while the container is created; NULL: none */
 	struct lp_buf notes;	/* lines joined by "; " */
 };
 

@@ -87,15 +87,47 @@ lp_mount_attrs(uint32_t flags)
 }
 
 int
-lp_mount_set(int fd, unsigned attrs, unsigned long propagation, bool recursive, struct lp_err *err)
+lp_mount_change(int fd, uint64_t set, uint64_t clear, unsigned long propagation, bool recursive, struct lp_err *err)
 {
-	struct mount_attr attr = { .attr_set = attrs, .propagation = propagation };
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation };
 
-	if (!attrs && !propagation)
+	if (!set && !clear && !propagation)
 		return 0;
+	if ((set | clear) & MOUNT_ATTR__ATIME)
+		attr.attr_clr |= MOUNT_ATTR__ATIME;
 	if (mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u), &attr, sizeof(attr)) < 0)
 		return lp_err_set(err, -errno, "set mount attributes");
 	return 0;
+}
+
+int
+lp_mount_set(int fd, unsigned attrs, unsigned long propagation, bool recursive, struct lp_err *err)
+{
+	return lp_mount_change(fd, attrs, 0, propagation, recursive, err);
+}
+
+int
+lp_mount_shape(int fd, const struct lp_mount *mount, struct lp_err *err)
+{
+	int rc = lp_mount_change(fd, mount->attr_set_all, mount->attr_clear_all, 0, true, err);
+
+	return rc < 0 ? rc : lp_mount_change(fd, mount->attr_set, mount->attr_clear, 0, false, err);
+}
+
+unsigned long
+lp_mount_propagation(enum lp_mount_propagation wanted)
+{
+	switch (wanted) {
+	case LP_MOUNT_PRIVATE:
+		return MS_PRIVATE;
+	case LP_MOUNT_SLAVE:
+		return MS_SLAVE;
+	case LP_MOUNT_SHARED:
+		return MS_SHARED;
+	case LP_MOUNT_UNBINDABLE:
+		return MS_UNBINDABLE;
+	}
+	return MS_PRIVATE;
 }
 
 int
@@ -119,14 +151,14 @@ lp_mount_attach(int mount_fd, int target_fd, struct lp_err *err)
 	return 0;
 }
 
-int
-lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err)
+static int
+open_place(const struct lp_place *place, int flags, int *out_fd, struct lp_err *err)
 {
 	int fd;
 
 	if (place->path) {
 		/* The owner's word, trusted: links are followed. */
-		struct open_how how = { .flags = O_PATH | O_CLOEXEC };
+		struct open_how how = { .flags = (uint64_t)(unsigned)(O_PATH | O_CLOEXEC | flags) };
 
 		fd = (int)syscall(SYS_openat2, AT_FDCWD, place->path, &how, sizeof(how));
 		if (fd < 0)
@@ -138,6 +170,36 @@ lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err)
 	}
 	*out_fd = fd;
 	return 0;
+}
+
+int
+lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err)
+{
+	return open_place(place, 0, out_fd, err);
+}
+
+int
+lp_mount_source(const struct lp_mount *mount, uint32_t uid, uint32_t gid, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int place = -1;
+	int rc = open_place(&mount->source, mount->flags & LP_MOUNT_NOFOLLOW ? O_NOFOLLOW : 0, &place, err);
+
+	if (rc < 0)
+		return rc;
+	if (!mount->sub) {
+		*out_fd = lp_take_fd(&place);
+		return 0;
+	}
+	rc = lp_path_open(place, mount->sub, O_PATH, 0, out_fd, err);
+	if (rc != -ENOENT || !(mount->flags & LP_MOUNT_MAKE_SUB))
+		return rc;
+	lp_err_clear(err);
+	rc = lp_path_mkdirs(place, mount->sub, 0755, out_fd, err);
+	if (rc == 0 && fchownat(*out_fd, "", uid, gid, AT_EMPTY_PATH) < 0) {
+		rc = lp_err_set(err, -errno, "owner of %s", mount->sub);
+		lp_close(out_fd);
+	}
+	return rc;
 }
 
 static int
@@ -213,6 +275,19 @@ lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *
 	return 0;
 }
 
+/* Whoever has no right to its pid namespace: the procfs that is there. */
+static int
+present_proc(int *out_fd, struct lp_err *err)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, "/proc", &how, sizeof(how));
+
+	if (fd < 0)
+		return lp_err_set(err, -errno, "open /proc");
+	*out_fd = fd;
+	return 0;
+}
+
 int
 lp_mount_proc(int *weak_fd, struct lp_err *err)
 {
@@ -224,6 +299,10 @@ lp_mount_proc(int *weak_fd, struct lp_err *err)
 
 	if (kept < 0) {
 		rc = lp_mount_new("proc", NULL, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &fd, err);
+		if (rc == -EPERM) {
+			lp_err_clear(err);
+			rc = present_proc(&fd, err);
+		}
 		if (rc < 0)
 			return rc;
 		if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_MAGIC)

@@ -32,6 +32,15 @@ unsigned lp_mount_attrs(uint32_t flags);
 /* Set attributes and (0: leave) MS_PRIVATE, MS_SLAVE or MS_SHARED. */
 int lp_mount_set(int fd, unsigned attrs, unsigned long propagation, bool recursive, struct lp_err *err);
 
+/* The same with attributes to clear first; one of the ATIME modes stands for the whole field. */
+int lp_mount_change(int fd, uint64_t set, uint64_t clear, unsigned long propagation, bool recursive, struct lp_err *err);
+
+/* attr_set, attr_clear, attr_set_all and attr_clear_all of a row. */
+int lp_mount_shape(int fd, const struct lp_mount *mount, struct lp_err *err);
+
+/* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE. */
+unsigned long lp_mount_propagation(enum lp_mount_propagation wanted);
+
 /* Shift ids as the user namespace does. -EOPNOTSUPP when the file system cannot. `what` names it in *err. */
 int lp_mount_idmap(int fd, int userns_fd, bool recursive, const char *what, struct lp_err *err);
 
@@ -42,6 +51,12 @@ int lp_mount_attach(int mount_fd, int target_fd, struct lp_err *err);
 int lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err);
 
 /*
+ * Open the source of a bind, with its sub: that never leads out of the source, whoever changes what is in there meanwhile
+ * (CVE-2017-1002101, CVE-2021-25741). A sub that is made is given to uid:gid.
+ */
+int lp_mount_source(const struct lp_mount *mount, uint32_t uid, uint32_t gid, int *out_fd, struct lp_err *err);
+
+/*
  * The target of a mount inside root, made when missing (a directory, or an empty file). `plain`: no part may be a
  * symbolic link. Links resolve inside root otherwise.
  */
@@ -50,6 +65,7 @@ int lp_mount_target(int root_fd, const char *path, bool directory, bool plain, i
 /*
  * A procfs of our pid namespace that nobody else sees, checked to be one; for everything we read and write there. Weak: made
  * once and kept, for our children too, who find themselves in it as "self". Numbers are those of the owner's pid namespace.
+ * Who may mount none (rootless, in the pid namespace of others) gets the one at /proc.
  */
 int lp_mount_proc(int *weak_fd, struct lp_err *err);
 

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -19,8 +20,9 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "runtime/mount.h"
+#include "runtime/reaper.h"
 
-enum { PID_TEXT = 32, MAP_TEXT = 4096, SYSCTL_PATH = 256 };
+enum { PID_TEXT = 32, MAP_TEXT = 4096, SYSCTL_PATH = 256, READ_MAX = 65536 };
 
 static const struct {
 	const char *name;
@@ -79,6 +81,16 @@ lp_ns_map(const struct lp_idmap *map, size_t count, uint32_t inside, uint32_t *o
 		return 0;
 	}
 	return -ERANGE;
+}
+
+void
+lp_ns_root(const struct lp_idmap *uids, size_t uid_count, const struct lp_idmap *gids, size_t gid_count, uint32_t *out_uid,
+    uint32_t *out_gid)
+{
+	if (lp_ns_map(uids, uid_count, 0, out_uid) < 0)
+		*out_uid = uids[0].outside;
+	if (lp_ns_map(gids, gid_count, 0, out_gid) < 0)
+		*out_gid = gids[0].outside;
 }
 
 bool
@@ -153,21 +165,56 @@ helper_work(const struct lp_ns_config *config, int proc_fd, struct lp_err *err)
 	return lp_ns_write_sysctls(proc_fd, config->sysctls, config->sysctl_count, config->make, err);
 }
 
+/* In another's user namespace the new ones are its own. */
+static int
+make_for(const struct lp_ns_config *config, struct lp_err *err)
+{
+	int flags = 0;
+
+	for (int i = 0; i < LP_NS_COUNT; i++)
+		flags |= config->make & LP_NS_BIT(i) ? kinds[i].flag : 0;
+	if (setns(*config->user_fd, CLONE_NEWUSER) < 0)
+		return lp_err_set(err, -errno, "enter the user namespace");
+	return unshare(flags) < 0 ? lp_err_set(err, -errno, "new namespaces") : 0;
+}
+
+/* Files of /proc/sys belong to the namespace's root, which the maps have just given us, if they have one. */
+static int
+become_root(const struct lp_ns_config *config, struct lp_err *err)
+{
+	const uint32_t uid = config->uid_count && lp_ns_map(config->uids, config->uid_count, 0, &(uint32_t){ 0 }) < 0 ? config->uids[0].inside : 0;
+	const uint32_t gid = config->gid_count && lp_ns_map(config->gids, config->gid_count, 0, &(uint32_t){ 0 }) < 0 ? config->gids[0].inside : 0;
+
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) {
+		/* A namespace that we have entered may have none at all. */
+		if (config->user_fd && errno == EINVAL)
+			return 0;
+		return lp_err_set(err, -errno, "become root of the user namespace");
+	}
+	return 0;
+}
+
 static void __attribute__((noreturn))
 helper_main(const struct lp_ns_config *config, int sock, int proc_fd)
 {
 	struct helper_note note = { .err = { 0 } };
 	char go;
+	int rc = 0;
 
 	/* Either the parent's word that the maps are written, or its end. */
 	if (recv(sock, &go, 1, 0) == 1) {
-		/* Files of /proc/sys belong to the namespace's root, which the maps have just given us. */
-		if ((config->make & LP_NS_BIT(LP_NS_USER)) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-			(void)lp_err_set(&note.err, -errno, "become root of the new user namespace");
-		else
-			(void)helper_work(config, proc_fd, &note.err);
+		if (config->user_fd)
+			rc = make_for(config, &note.err);
+		if (rc == 0 && (config->user_fd || (config->make & LP_NS_BIT(LP_NS_USER))))
+			rc = become_root(config, &note.err);
+		if (rc == 0)
+			rc = helper_work(config, proc_fd, &note.err);
+		if (rc == 0 && (config->make & LP_NS_BIT(LP_NS_PID)))
+			rc = lp_reaper_prepare(&note.err);
 		(void)send(sock, &note, sizeof(note), MSG_NOSIGNAL);	/* nobody listens: the parent is gone */
 		(void)recv(sock, &go, 1, 0);	/* until the parent has opened our namespaces */
+		if (rc == 0 && (config->make & LP_NS_BIT(LP_NS_PID)))
+			lp_reaper_main();
 	}
 	_exit(0);
 }
@@ -248,8 +295,11 @@ drive_helper(const struct lp_ns_config *config, pid_t pid, int sock, int proc_fd
 int
 lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_err *err)
 {
-	const uint32_t allowed = LP_NS_BIT(LP_NS_USER) | LP_NS_BIT(LP_NS_NET) | LP_NS_BIT(LP_NS_IPC) | LP_NS_BIT(LP_NS_UTS);
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	const uint32_t others = LP_NS_BIT(LP_NS_NET) | LP_NS_BIT(LP_NS_IPC) | LP_NS_BIT(LP_NS_UTS);
+	const uint32_t allowed = config->user_fd ? others : others | LP_NS_BIT(LP_NS_USER) | LP_NS_BIT(LP_NS_PID);
+	const bool reaper = (config->make & LP_NS_BIT(LP_NS_PID)) != 0;
+	int pidfd = -1;
+	struct clone_args args = { .flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD };
 	lp_auto_fd int ours = -1, theirs = -1;
 	int proc_fd;
 	struct lp_ns_set set;
@@ -257,9 +307,9 @@ lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_e
 	pid_t pid;
 
 	if (config->make & ~allowed)
-		return lp_err_say(err, -EINVAL, "only user, net, ipc and uts namespaces are made together");
+		return lp_err_say(err, -EINVAL, "only user, net, ipc, uts and pid namespaces are made together");
 	for (int i = 0; i < LP_NS_COUNT; i++)
-		args.flags |= config->make & LP_NS_BIT(i) ? (uint64_t)(unsigned)kinds[i].flag : 0;
+		args.flags |= config->make & LP_NS_BIT(i) && !config->user_fd ? (uint64_t)(unsigned)kinds[i].flag : 0;
 	rc = lp_mount_proc(&proc_fd, err);
 	if (rc < 0)
 		return rc;
@@ -276,10 +326,19 @@ lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_e
 	}
 	lp_close(&theirs);
 	lp_ns_set_init(&set);
+	set.reaper_fd = pidfd;
 	rc = drive_helper(config, pid, ours, proc_fd, &set, err);
+	if (rc < 0 && reaper)
+		(void)kill(pid, SIGKILL);	/* still ours: not reaped yet */
 	lp_close(&ours);	/* lets the helper go */
+	if (rc == 0 && reaper) {
+		set.reaper = pid;
+		*out = set;
+		return 0;
+	}
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
+	lp_close(&set.reaper_fd);
 	if (rc < 0) {
 		lp_ns_set_fini(&set);
 		return rc;
@@ -332,4 +391,103 @@ lp_ns_open(int pidfd, uint32_t which, struct lp_ns_set *out, struct lp_err *err)
 	}
 	*out = set;
 	return 0;
+}
+
+/* ---- maps ---- */
+
+static int
+read_map(int proc_fd, pid_t pid, const char *file, struct lp_idmap **out, size_t *out_count, struct lp_err *err)
+{
+	lp_auto_buf struct lp_buf text;
+	lp_auto_free struct lp_idmap *map = NULL;
+	char path[PID_TEXT + 16];
+	size_t count = 0, lines = 0;
+	int rc;
+
+	lp_buf_init(&text, READ_MAX);
+	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+	rc = lp_path_read(proc_fd, path, &text, err);
+	if (rc < 0)
+		return rc;
+	for (const char *c = lp_buf_text(&text); *c; c++)
+		lines += *c == '\n';
+	map = calloc(lines + 1, sizeof(*map));
+	if (!map)
+		return lp_err_set(err, -ENOMEM, "%s", file);
+	for (const char *line = lp_buf_text(&text); count < lines; line += strcspn(line, "\n") + 1) {
+		uint64_t number[3];
+
+		for (size_t i = 0; i < 3; i++)
+			if (lp_text_word_u64(line, i, UINT32_MAX, &number[i]) < 0)
+				return lp_err_say(err, -EBADMSG, "%s is not of the known form", file);
+		map[count++] = (struct lp_idmap){ .inside = (uint32_t)number[0], .outside = (uint32_t)number[1], .count = (uint32_t)number[2] };
+	}
+	*out = lp_take(&map);
+	*out_count = count;
+	return 0;
+}
+
+void
+lp_ns_maps_fini(struct lp_ns_maps *maps)
+{
+	free(maps->uids);
+	free(maps->gids);
+	memset(maps, 0, sizeof(*maps));
+}
+
+int
+lp_ns_maps_read(int proc_fd, pid_t pid, struct lp_ns_maps *out, struct lp_err *err)
+{
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = read_map(proc_fd, pid, "uid_map", &out->uids, &out->uid_count, err);
+	return rc < 0 ? rc : read_map(proc_fd, pid, "gid_map", &out->gids, &out->gid_count, err);
+}
+
+/* Somebody has to be in it for its maps to be read. */
+static void __attribute__((noreturn))
+guest_main(int userns_fd, int sock)
+{
+	struct helper_note note = { .err = { 0 } };
+	char go;
+
+	if (setns(userns_fd, CLONE_NEWUSER) < 0)
+		(void)lp_err_set(&note.err, -errno, "enter the user namespace");
+	(void)send(sock, &note, sizeof(note), MSG_NOSIGNAL);	/* nobody listens: the parent is gone */
+	(void)recv(sock, &go, 1, 0);				/* until the parent has read */
+	_exit(0);
+}
+
+int
+lp_ns_maps_of(int userns_fd, struct lp_ns_maps *out, struct lp_err *err)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	lp_auto_fd int ours = -1, theirs = -1;
+	int pair[2], proc_fd, rc;
+	pid_t pid;
+
+	memset(out, 0, sizeof(*out));
+	rc = lp_mount_proc(&proc_fd, err);
+	if (rc < 0)
+		return rc;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return lp_err_set(err, -errno, "socket pair");
+	ours = pair[0];
+	theirs = pair[1];
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return lp_err_set(err, -errno, "clone to look into a user namespace");
+	if (pid == 0) {
+		(void)close(pair[0]);	/* so that the parent's end is seen */
+		guest_main(userns_fd, pair[1]);
+	}
+	lp_close(&theirs);
+	rc = helper_result(ours, err);
+	if (rc == 0)
+		rc = lp_ns_maps_read(proc_fd, pid, out, err);
+	lp_close(&ours);	/* lets the guest go */
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	return rc;
 }

@@ -85,10 +85,16 @@ struct lp_ns_maps {
 
 /* What the kernel holds for this user namespace; lp_ns_maps_fini afterwards, also after a failure. */
 int lp_ns_maps_of(int userns_fd, struct lp_ns_maps *out, struct lp_err *err);
+/* The same of a process, by its number in proc_fd. */
+int lp_ns_maps_read(int proc_fd, pid_t pid, struct lp_ns_maps *out, struct lp_err *err);
 void lp_ns_maps_fini(struct lp_ns_maps *maps);
 
 /* The id outside for an id inside; -ERANGE when the map has none. An empty map is the identity. */
 int lp_ns_map(const struct lp_idmap *map, size_t count, uint32_t inside, uint32_t *out);
+
+/* Who stands for the container's root outside: id 0, or the first of a map that has none. */
+void lp_ns_root(const struct lp_idmap *uids, size_t uid_count, const struct lp_idmap *gids, size_t gid_count, uint32_t *out_uid,
+    uint32_t *out_gid);
 
 /* May a container set this sysctl in namespaces of its own? `made`: LP_NS_BIT() of those. */
 bool lp_ns_sysctl_allowed(const char *name, uint32_t made);

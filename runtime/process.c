@@ -21,7 +21,11 @@
 #include "base/path.h"
 #include "runtime/caps.h"
 #include "runtime/handoff.h"
+#include "runtime/hook.h"
 #include "runtime/seccomp.h"
+#include "runtime/traits.h"
+
+#define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum { PATH_BYTES = 4096, FIRST_SPARE_FD = 3, FIRST_REALTIME = 32 };
 
@@ -53,8 +57,7 @@ lp_process_as_root(const struct lp_idmap *uids, size_t uid_count, const struct l
 {
 	uint32_t uid, gid;
 
-	if (lp_ns_map(uids, uid_count, 0, &uid) < 0 || lp_ns_map(gids, gid_count, 0, &gid) < 0)
-		return lp_err_say(err, -ERANGE, "the id map has no root");
+	lp_ns_root(uids, uid_count, gids, gid_count, &uid, &gid);
 	(void)setfsgid(gid);	/* these two report the id before, never a failure: ask again */
 	(void)setfsuid(uid);
 	if (setfsgid(gid) != (int)gid || setfsuid(uid) != (int)uid)
@@ -94,23 +97,17 @@ set_oom(const struct lp_process_start *start, int proc_fd, struct lp_err *err)
 int
 lp_process_limits(const struct lp_process_start *start, int proc_fd, struct lp_err *err)
 {
-	const struct lp_process_config *config = start->config;
+	int rc = set_oom(start, proc_fd, err);
 
-	for (size_t i = 0; i < config->rlimit_count; i++) {
-		const struct lp_rlimit *limit = &config->rlimits[i];
-		struct rlimit value = { .rlim_cur = (rlim_t)limit->soft, .rlim_max = (rlim_t)limit->hard };
-
-		if (setrlimit((unsigned)limit->resource, &value) < 0)
-			return lp_err_set(err, -errno, "rlimit %d", limit->resource);
-	}
-	return set_oom(start, proc_fd, err);
+	return rc < 0 ? rc : lp_traits_apply(start->config, proc_fd, err);
 }
 
 /* ---- streams ---- */
 
 /*
  * A pipe belongs to whoever made it; a container whose user is not root could not reopen /dev/stdout (nginx and many others
- * do). A terminal likewise.
+ * do). A terminal likewise. Others open /dev/stderr when they have gone over to a user of their own (lighttpd): a pipe that
+ * they hold they may reopen for writing.
  */
 static void
 own_stream(const struct lp_process_start *start, int fd, uint32_t uid)
@@ -118,13 +115,26 @@ own_stream(const struct lp_process_start *start, int fd, uint32_t uid)
 	struct lp_err words;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || st.st_uid == uid || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
+	if (fstat(fd, &st) < 0 || (st.st_uid == uid && !S_ISFIFO(st.st_mode)) || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
 		return;
-	if (fchown(fd, uid, (gid_t)-1) == 0)
+	if (fchown(fd, uid, (gid_t)-1) == 0 && (!S_ISFIFO(st.st_mode) || fchmod(fd, (st.st_mode & 0777) | S_IWGRP | S_IWOTH) == 0))
 		return;
 	/* The stream itself works: only reopening it does not. */
 	(void)lp_err_set(&words, -errno, "standard stream %d cannot be given to the user", fd);
 	note(start, &words);
+}
+
+/* The caller's, to be kept: they must be there, or what we open ourselves would be taken for them. */
+static int
+check_kept(const struct lp_process_config *config, struct lp_err *err)
+{
+	for (uint32_t i = 0; i < config->keep_fds; i++) {
+		int fd = (int)(FIRST_SPARE_FD + i);
+
+		if (fcntl(fd, F_GETFD) < 0)
+			return lp_err_set(err, -errno, "descriptor %d to keep", fd);
+	}
+	return 0;
 }
 
 static int
@@ -205,11 +215,30 @@ settle_caps(const struct lp_process_start *start, struct lp_caps *caps)
 	}
 }
 
-static int
-set_ids(const struct lp_process_config *config, struct lp_err *err)
+/* In a user namespace of an ordinary user the groups are as they are: none can be set, and none be given up. */
+static bool
+groups_fixed(const struct lp_process_start *start)
 {
-	if (syscall(SYS_setgroups, config->group_count, config->groups) < 0)
-		return lp_err_set(err, -errno, "set %zu groups", config->group_count);
+	struct lp_err words;
+
+	if (errno != EPERM || start->config->group_count > 0)
+		return false;
+	(void)lp_err_say(&words, -EPERM, "supplementary groups stay as they are: this user namespace may not set them");
+	note(start, &words);
+	return true;
+}
+
+static int
+set_ids(const struct lp_process_start *start, bool *out_groups, struct lp_err *err)
+{
+	const struct lp_process_config *config = start->config;
+
+	*out_groups = true;
+	if (syscall(SYS_setgroups, config->group_count, config->groups) < 0) {
+		if (!groups_fixed(start))
+			return lp_err_set(err, -errno, "set %zu groups", config->group_count);
+		*out_groups = false;
+	}
 	if (setresgid(config->gid, config->gid, config->gid) < 0)
 		return lp_err_set(err, -errno, "set group id %u", config->gid);
 	if (setresuid(config->uid, config->uid, config->uid) < 0)
@@ -218,7 +247,7 @@ set_ids(const struct lp_process_config *config, struct lp_err *err)
 }
 
 static int
-verify(const struct lp_process_config *config, const struct lp_caps *caps, struct lp_err *err)
+verify(const struct lp_process_config *config, const struct lp_caps *caps, bool groups, struct lp_err *err)
 {
 	uid_t uid[3];
 	gid_t gid[3];
@@ -228,17 +257,31 @@ verify(const struct lp_process_config *config, const struct lp_caps *caps, struc
 	for (int i = 0; i < 3; i++)
 		if (uid[i] != config->uid || gid[i] != config->gid)
 			return lp_err_say(err, -EPERM, "ids are not what was set: %u:%u", uid[i], gid[i]);
-	if (getgroups(0, NULL) != (int)config->group_count)
+	if (groups && getgroups(0, NULL) != (int)config->group_count)
 		return lp_err_say(err, -EPERM, "groups are not what was set");
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != (int)config->no_new_privs)
 		return lp_err_say(err, -EPERM, "no_new_privs is not what was set");
 	return lp_caps_verify(caps, err);
 }
 
+/* The listener of a filter that notifies goes to the owner at once; a filter that stops sendmsg stops that too. */
+static int
+load_filter(const struct lp_process_start *start, struct lp_err *err)
+{
+	lp_auto_fd int listener = -1;
+	int rc = lp_seccomp_load_with(start->seccomp, start->seccomp_bytes,
+	    start->config->seccomp == LP_SECCOMP_GIVEN ? start->config->seccomp_flags : 0, &listener, err);
+
+	if (rc == 0 && listener >= 0)
+		rc = lp_handoff_send(start->sock, LP_HANDOFF_LISTENER, NULL, listener, err);
+	return rc;
+}
+
 static int
 drop(const struct lp_process_start *start, const struct lp_caps *caps, struct lp_err *err)
 {
 	const struct lp_process_config *config = start->config;
+	bool groups = true;
 	int rc = lp_caps_bound(caps->bounding, err);
 
 	if (rc < 0)
@@ -247,18 +290,41 @@ drop(const struct lp_process_start *start, const struct lp_caps *caps, struct lp
 		return lp_err_set(err, -errno, "no_new_privs");
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return lp_err_set(err, -errno, "keep capabilities across the change of user");
-	rc = set_ids(config, err);
+	rc = set_ids(start, &groups, err);
 	/* Without no_new_privs a filter needs CAP_SYS_ADMIN: then it is loaded just before that goes. */
 	if (rc == 0 && !config->no_new_privs) {
 		rc = lp_caps_raise(err);
 		if (rc == 0)
-			rc = lp_seccomp_load(start->seccomp, start->seccomp_bytes, err);
+			rc = load_filter(start, err);
 	}
 	if (rc == 0)
 		rc = lp_caps_apply(caps, err);
 	if (rc == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
 		rc = lp_err_set(err, -errno, "no longer keep capabilities");
-	return rc < 0 ? rc : verify(config, caps, err);
+	return rc < 0 ? rc : verify(config, caps, groups, err);
+}
+
+int
+lp_process_enter(const struct lp_process_start *start, struct lp_err *err)
+{
+	const struct lp_process_config *config = start->config;
+	uint32_t uid;
+	int rc;
+
+	if (lp_ns_map(start->uids, start->uid_count, config->uid, &uid) < 0)
+		return lp_err_say(err, -ERANGE, "user id %u is not mapped in the container's user namespace", config->uid);
+	rc = check_kept(config, err);
+	if (rc == 0)
+		rc = set_streams(start, uid, err);
+	if (rc == 0)
+		rc = go_home(config, err);
+	if (rc < 0)
+		return rc;
+	/* A keyring of its own; kernels without keys have none to share. */
+	if (!config->keep_keyring && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM &&
+	    errno != EDQUOT)
+		return lp_err_set(err, -errno, "session keyring");
+	return enter_user(start, err);
 }
 
 int
@@ -266,34 +332,25 @@ lp_process_become(const struct lp_process_start *start, struct lp_err *err)
 {
 	const struct lp_process_config *config = start->config;
 	struct lp_caps caps;
-	uint32_t uid;
 	int rc;
 
-	if (lp_ns_map(start->uids, start->uid_count, config->uid, &uid) < 0)
-		return lp_err_say(err, -ERANGE, "user id %u is not mapped in the container's user namespace", config->uid);
-	rc = set_streams(start, uid, err);
-	if (rc == 0)
-		rc = go_home(config, err);
-	if (rc < 0)
-		return rc;
-	/* A keyring of its own; kernels without keys have none to share. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM && errno != EDQUOT)
-		return lp_err_set(err, -errno, "session keyring");
-	rc = enter_user(start, err);
-	if (rc < 0)
-		return rc;
 	settle_caps(start, &caps);
 	rc = drop(start, &caps, err);
+	if (rc == 0 && start->hooks)
+		rc = lp_hook_group(start->hooks, start->pid, err);
 	if (rc < 0)
 		return rc;
-	(void)umask(config->umask ? config->umask & 0777 : 022);
+	(void)umask(config->umask || config->umask_set ? config->umask & 0777 : 022);
 	if (config->no_new_privs)
-		rc = lp_seccomp_load(start->seccomp, start->seccomp_bytes, err);
+		rc = load_filter(start, err);
 	if (rc < 0)
 		return rc;
-	/* The last act: nothing of the owner's crosses execve. */
-	if (close_range(FIRST_SPARE_FD, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+	/* The last act: nothing of the owner's crosses execve but what it asked for. */
+	if (close_range(FIRST_SPARE_FD + config->keep_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return lp_err_set(err, -errno, "close what is open at execve");
+	for (uint32_t i = 0; i < config->keep_fds; i++)
+		if (fcntl((int)(FIRST_SPARE_FD + i), F_SETFD, 0) < 0)
+			return lp_err_set(err, -errno, "descriptor %u to keep", FIRST_SPARE_FD + i);
 	return 0;
 }
 
@@ -330,6 +387,45 @@ say_exec(struct lp_err *err, int code, const char *name, bool searched)
 	}
 }
 
+static int
+look_at(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	if (!S_ISREG(st.st_mode))
+		return EISDIR;
+	return st.st_mode & 0111 ? 0 : EACCES;
+}
+
+int
+lp_process_find(const struct lp_process_config *config, struct lp_err *err)
+{
+	const char *name = config->args[0], *path = value_of(config->env, "PATH");
+	char full[PATH_BYTES];
+	int code = ENOENT;
+
+	if (strchr(name, '/')) {
+		code = look_at(name);
+		return code ? say_exec(err, code, name, false) : 0;
+	}
+	for (const char *dir = path ? path : USUAL_PATH; dir;) {
+		size_t len = strcspn(dir, ":");
+		int need = len == 0 || dir[0] != '/' ? -1 : snprintf(full, sizeof(full), "%.*s/%s", (int)len, dir, name);
+
+		if (need > 0 && (size_t)need < sizeof(full)) {
+			int now = look_at(full);
+
+			if (now == 0)
+				return 0;
+			code = now == EACCES ? EACCES : code;
+		}
+		dir = dir[len] ? dir + len + 1 : NULL;
+	}
+	return say_exec(err, name[0] ? code : ENOENT, name, true);
+}
+
 /* A directory answers EACCES like a file without x; only a file that exists ends the search with "permission denied". */
 static bool
 is_file(const char *path)
@@ -354,7 +450,7 @@ lp_process_exec(const struct lp_process_config *config, struct lp_err *err)
 		(void)execve(name, (char *const *)(uintptr_t)config->args, (char *const *)(uintptr_t)env);
 		return say_exec(err, errno, name, false);
 	}
-	for (const char *dir = path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"; dir;) {
+	for (const char *dir = path ? path : USUAL_PATH; dir;) {
 		size_t len = strcspn(dir, ":");
 		/* An empty part would mean the working directory, which no image should decide. */
 		int need = len == 0 || dir[0] != '/' ? -1 : snprintf(full, sizeof(full), "%.*s/%s", (int)len, dir, name);

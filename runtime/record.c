@@ -13,15 +13,16 @@
 #include "base/text.h"
 #include "runtime/mount.h"
 
-int
-lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err)
+enum { PF_NOT_EXECUTED = 0x40 };	/* PF_FORKNOEXEC of linux/sched.h */
+
+/* Word n of /proc/<pid>/stat after the command, which may hold anything: count from its last parenthesis, word 0. */
+static int
+stat_word(pid_t pid, size_t n, uint64_t *out, struct lp_err *err)
 {
-	int proc_fd;
 	lp_auto_buf struct lp_buf text;
 	char path[32];
 	const char *after;
-	uint64_t ticks;
-	int rc;
+	int proc_fd, rc;
 
 	lp_buf_init(&text, 4096);
 	(void)snprintf(path, sizeof(path), "%d/stat", (int)pid);
@@ -32,12 +33,27 @@ lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err)
 		return lp_err_say(err, -ESRCH, "process %d is gone", (int)pid);
 	if (rc < 0)
 		return rc;
-	/* The command in parentheses may hold anything: count from the last one. */
 	after = strrchr(lp_buf_text(&text), ')');
-	if (!after || lp_text_word_u64(after, 20, UINT64_MAX, &ticks) < 0)	/* field 22 of proc_pid_stat(5); ')' ends field 2 */
+	if (!after || lp_text_word_u64(after, n, UINT64_MAX, out) < 0)
 		return lp_err_say(err, -EBADMSG, "/proc/%s is not of the known form", path);
-	*out = ticks;
 	return 0;
+}
+
+int
+lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err)
+{
+	return stat_word(pid, 20, out, err);	/* field 22 of proc_pid_stat(5); ')' ends field 2 */
+}
+
+int
+lp_record_executed(pid_t pid, bool *out, struct lp_err *err)
+{
+	uint64_t flags = 0;
+	int rc = stat_word(pid, 7, &flags, err);	/* field 9 */
+
+	if (rc == 0)
+		*out = !(flags & PF_NOT_EXECUTED);
+	return rc;
 }
 
 int

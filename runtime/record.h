@@ -6,6 +6,7 @@
 #ifndef LP_RUNTIME_RECORD_H
 #define LP_RUNTIME_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,6 +15,9 @@
 
 /* When the process was started, in clock ticks since boot. -ESRCH no such process. */
 int lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err);
+
+/* Has the process executed a program since it was cloned? -ESRCH no such process. */
+int lp_record_executed(pid_t pid, bool *out, struct lp_err *err);
 
 int lp_record_boot_id(char out[static 40], struct lp_err *err);
 

@@ -172,10 +172,15 @@ lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, uint32_t root_u
 	int rc;
 
 	lp_rootfs_parts_init(&parts);
-	if (place_given(&rootfs->ready))
-		rc = copy_place(&rootfs->ready, userns_fd, true, &parts.ready, err);
-	else
+	if (place_given(&rootfs->ready)) {
+		/* What is mounted in it must not show in the owner's tree. */
+		rc = copy_place(&rootfs->ready, rootfs->keep_ids ? -1 : userns_fd, true, &parts.ready, err);
+		if (rc == 0)
+			rc = lp_mount_set(parts.ready, 0, rootfs->propagation_set && rootfs->propagation != LP_MOUNT_PRIVATE ? MS_SLAVE : MS_PRIVATE,
+			    true, err);
+	} else {
 		rc = prepare_layers(rootfs, userns_fd, root_uid, root_gid, &parts, err);
+	}
 	if (rc < 0) {
 		lp_rootfs_parts_fini(&parts);
 		return rc;
@@ -252,10 +257,9 @@ mount_overlay(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *part
 }
 
 int
-lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int place_fd, int proc_fd, bool nosuid,
+lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int place_fd, int proc_fd, unsigned attrs,
     int *out_fd, struct lp_err *err)
 {
-	const unsigned attrs = MOUNT_ATTR_NODEV | (nosuid ? MOUNT_ATTR_NOSUID : 0u);
 	lp_auto_fd int made = -1;
 	int rc;
 

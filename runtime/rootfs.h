@@ -43,9 +43,9 @@ int lp_rootfs_prepare(const struct lp_rootfs *rootfs, int userns_fd, uint32_t ro
 
 /*
  * Child's side, in its own mount namespace. place_fd: any directory of now, where the parts are attached; proc_fd: a procfs of ours.
- * The root comes back detached, writable, with nodev and nosuid as told. fsuid must be the container's root.
+ * The root comes back detached, writable, with these attributes (MOUNT_ATTR_*). fsuid must be the container's root.
  */
-int lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int place_fd, int proc_fd, bool nosuid,
+int lp_rootfs_mount(const struct lp_rootfs *rootfs, const struct lp_rootfs_parts *parts, int place_fd, int proc_fd, unsigned attrs,
     int *out_fd, struct lp_err *err);
 
 /* Throw the writable layer away. */

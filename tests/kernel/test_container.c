@@ -363,6 +363,7 @@ TEST(namespaces_made_before_are_shared_by_two_containers)
 	CHECK_OK(lp_ns_make(&wanted, &set, &cage->err), &cage->err);
 	for (int i = 0; i <= LP_NS_UTS; i++)
 		cage->config.ns[i] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = set.fds[i] };
+	cage->config.hostname = NULL;
 	CHECK_OK(cage_shell(cage, "hostname; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; readlink /proc/self/ns/net; readlink /proc/self/ns/user; ls /sys/class/net"), &cage->err);
 	CHECK_HAS(cage->out, "pod\n0\nnet:[");
 	(void)snprintf(first, sizeof(first), "%s", cage->out);

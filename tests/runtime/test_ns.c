@@ -52,9 +52,9 @@ TEST(sysctls_are_allowed_by_the_namespace_they_live_in)
 	CHECK(lp_ns_sysctl_allowed("net.x", net | ipc));
 }
 
-TEST(only_the_four_namespaces_of_a_group_are_made_together)
+TEST(only_the_namespaces_of_a_group_are_made_together)
 {
-	const struct lp_ns_config config = { .make = LP_NS_BIT(LP_NS_PID) };
+	const struct lp_ns_config config = { .make = LP_NS_BIT(LP_NS_MOUNT) };
 	struct lp_ns_set set;
 
 	CHECK_ERR(lp_ns_make(&config, &set, &err), -EINVAL);
