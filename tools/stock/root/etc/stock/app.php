@@ -1,0 +1,1 @@
+<?php echo "hello from stock, ", array_sum([1, 2, 3]), "\n";
