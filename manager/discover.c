@@ -103,8 +103,9 @@ add_verbs(struct lp_arena *arena, struct lp_json *row, const struct lp_kind *kin
 		const char *verb;
 		uint16_t needs;
 	} verbs[] = {
-		{ "create", LP_KIND_WRITE }, { "delete", LP_KIND_WRITE }, { "deletecollection", LP_KIND_WRITE }, { "get", LP_KIND_GET },
-		{ "list", LP_KIND_GET }, { "patch", LP_KIND_WRITE }, { "update", LP_KIND_WRITE }, { "watch", LP_KIND_GET },
+		{ "create", LP_KIND_WRITE }, { "delete", LP_KIND_WRITE }, { "deletecollection", LP_KIND_WRITE },
+		{ "get", LP_KIND_GET | LP_KIND_METRICS }, { "list", LP_KIND_GET | LP_KIND_METRICS },
+		{ "patch", LP_KIND_WRITE }, { "update", LP_KIND_WRITE }, { "watch", LP_KIND_GET },
 	};
 	struct lp_json *list = lp_json_set_array(arena, row, "verbs");
 

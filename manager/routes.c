@@ -11,6 +11,7 @@
 #include "manager/discover.h"
 #include "manager/feed.h"
 #include "manager/fleet.h"
+#include "manager/metrics.h"
 #include "manager/sign.h"
 #include "manager/tunnel.h"
 #include "manager/verbs.h"
@@ -39,6 +40,7 @@ static const struct path_route {
 	{ "GET",    "/openapi/v3",           lp_discover_openapi_v3, LP_HTTP_COLLECT },
 	{ "GET",    "/openapi/v3/**",        lp_discover_openapi_v3, LP_HTTP_COLLECT },
 	{ "GET",    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", lp_discover_no_crds, LP_HTTP_COLLECT },
+	{ "GET",    "/api/v1/nodes/*/proxy/stats/summary", lp_metrics_summary, LP_HTTP_COLLECT },
 	{ "POST",   "/fleet/v1/join",        lp_sign_join,           LP_HTTP_COLLECT },
 	{ "POST",   "/fleet/v1/renew",       lp_sign_renew,          LP_HTTP_COLLECT },
 	{ "GET",    "/fleet/v1/tokens",      lp_sign_tokens,         LP_HTTP_COLLECT },
@@ -63,6 +65,8 @@ static const struct verb_route {
 	{ "patch",            "",            lp_verbs_patch,        LP_KIND_WRITE },
 	{ "delete",           "",            lp_verbs_delete,       LP_KIND_WRITE },
 	{ "deletecollection", "",            lp_verbs_delete_all,   LP_KIND_WRITE },
+	{ "get",              "",            lp_metrics_get,        LP_KIND_METRICS },
+	{ "list",             "",            lp_metrics_list,       LP_KIND_METRICS },
 	{ "get",              "status",      lp_verbs_get,          LP_KIND_STATUS },
 	{ "update",           "status",      lp_verbs_update,       LP_KIND_STATUS },
 	{ "patch",            "status",      lp_verbs_patch,        LP_KIND_STATUS },

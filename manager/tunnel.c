@@ -131,7 +131,7 @@ lp_tunnel_open(struct lp_tunnels *tunnels, struct lp_cached *pod, const char *ve
 
 	if (tunnels->count >= TUNNELS_MAX)
 		return lp_err_say(err, -EBUSY, "too many streams are open");
-	tunnel = tunnel_new(tunnels, pod->node, ops, own);
+	tunnel = tunnel_new(tunnels, pod->node ? pod->node : pod->name, ops, own);
 	if (!tunnel)
 		return lp_err_set(err, -ENOMEM, "open a stream");
 	rc = tunnel_ask(tunnel, pod, verb, container, arena, options, err);

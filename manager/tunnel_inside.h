@@ -56,7 +56,7 @@ struct lp_tunnels {
 void lp_tunnel_sessions_end(struct lp_tunnels *tunnels);
 
 /*
- * Ask the pod's node for a stream. `options` may be NULL; it must be of the arena. -ENOTCONN the node is not connected, -ENOMEM.
+ * Ask the pod's node, or a node about itself, for a stream. `options` may be NULL; it must be of the arena. -ENOTCONN the node is not connected, -ENOMEM.
  */
 int lp_tunnel_open(struct lp_tunnels *tunnels, struct lp_cached *pod, const char *verb, const char *container,
     struct lp_arena *arena, struct lp_json *options, const struct lp_tunnel_ops *ops, void *own, struct lp_tunnel **out,

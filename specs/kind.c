@@ -10,6 +10,7 @@
 #define DISCOVERY "discovery.k8s.io"
 #define COORDINATION "coordination.k8s.io"
 #define STORAGE "storage.k8s.io"
+#define METRICS "metrics.k8s.io"
 
 /* clang-format off */
 static const struct lp_kind kinds[] = {
@@ -28,6 +29,8 @@ static const struct lp_kind kinds[] = {
 	{ "",           "v1", "PersistentVolume", "persistentvolumes", "persistentvolume", "pv", "",    false, false, ALL | LP_KIND_STATUS,                     LP_SCHEMA_persistent_volume },
 	{ "",           "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", "pvc", "", true, false, ALL | LP_KIND_STATUS,         LP_SCHEMA_persistent_volume_claim },
 	{ STORAGE,      "v1", "StorageClass",    "storageclasses",  "storageclass",   "sc",    "",     false, false, ALL,                                       LP_SCHEMA_storage_class },
+	{ METRICS,      "v1beta1", "NodeMetrics", "nodes",          "",               "",      "",     false, false, LP_KIND_METRICS,                           LP_SCHEMA_node_metrics },
+	{ METRICS,      "v1beta1", "PodMetrics",  "pods",           "",               "",      "",     true,  false, LP_KIND_METRICS,                           LP_SCHEMA_pod_metrics },
 };
 /* clang-format on */
 
