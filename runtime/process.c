@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -106,21 +108,35 @@ lp_process_limits(const struct lp_process_start *start, int proc_fd, struct lp_e
 
 /*
  * A pipe belongs to whoever made it; a container whose user is not root could not reopen /dev/stdout (nginx and many others
- * do). A terminal likewise. Others open /dev/stderr when they have gone over to a user of their own (lighttpd): a pipe that
- * they hold they may reopen for writing.
+ * do). A terminal likewise. Others open /dev/stderr when they have gone over to a user of their own (lighttpd): whoever holds a
+ * pipe may reopen it for writing. One with a name is somebody's file and keeps its mode.
  */
+static int
+give_stream(int fd, const struct stat *st, uint32_t uid)
+{
+	struct statfs fs;
+
+	if (st->st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0)
+		return -errno;
+	if (S_ISFIFO(st->st_mode) && fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC && fchmod(fd, 0622) < 0)
+		return -errno;
+	return 0;
+}
+
 static void
 own_stream(const struct lp_process_start *start, int fd, uint32_t uid)
 {
 	struct lp_err words;
 	struct stat st;
+	int rc;
 
-	if (fstat(fd, &st) < 0 || (st.st_uid == uid && !S_ISFIFO(st.st_mode)) || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
+	if (fstat(fd, &st) < 0 || !(S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd))))
 		return;
-	if (fchown(fd, uid, (gid_t)-1) == 0 && (!S_ISFIFO(st.st_mode) || fchmod(fd, (st.st_mode & 0777) | S_IWGRP | S_IWOTH) == 0))
+	rc = give_stream(fd, &st, uid);
+	if (rc == 0)
 		return;
 	/* The stream itself works: only reopening it does not. */
-	(void)lp_err_set(&words, -errno, "standard stream %d cannot be given to the user", fd);
+	(void)lp_err_set(&words, rc, "standard stream %d cannot be given to the user", fd);
 	note(start, &words);
 }
 
