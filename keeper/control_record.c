@@ -187,6 +187,7 @@ static const struct lp_flat_field mount_fields[] = {
 	LP_FLAT_INTEGER(5, S, propagation),
 	LP_FLAT_INTEGER(6, S, size_bytes),
 	LP_FLAT_INTEGER(7, S, mode),
+	LP_FLAT_STRING(8, S, sub),
 	LP_FLAT_END
 };
 #undef S
