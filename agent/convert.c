@@ -52,17 +52,10 @@ convert_process(struct lp_arena *arena, const struct lp_spec_pod *pod, const str
     const struct lp_spec_container *container, const struct lp_facts_image *who, const struct lp_facts *facts,
     struct lp_process_config *out, struct lp_err *err)
 {
-	const struct lp_spec_security_context *own = container->security_context;
-	const struct lp_spec_pod_security_context *all = pod->spec->security_context;
-	bool non_root = own && own->run_as_non_root.has ? own->run_as_non_root.value : all && all->run_as_non_root.value;
 	struct lp_env env;
 	int rc;
 
-	out->uid = who->uid;
-	out->gid = who->gid;
-	if (non_root && out->uid == 0)
-		return lp_err_say(err, -EINVAL, "container has runAsNonRoot and image will run as root (container: %s)", container->name);
-	rc = lp_convert_groups(arena, pod, who, out, err);
+	rc = lp_convert_process_rights(arena, pod, pod_json, container, who, facts, out, err);
 	if (rc == 0)
 		rc = lp_env_build(&env, arena, pod, pod_json, container, who->image, facts, err);
 	if (rc == 0)
@@ -72,13 +65,9 @@ convert_process(struct lp_arena *arena, const struct lp_spec_pod *pod, const str
 	out->env = lp_env_list(&env);
 	out->cwd = container->working_dir ? container->working_dir : *who->image->workdir ? who->image->workdir : "/";
 	out->terminal = container->tty.value;
-	out->no_new_privs = !(own && own->allow_privilege_escalation.value) && !lp_convert_privileged(container);
-	rc = lp_convert_caps(container, facts->uid_base != 0, out, err);
-	if (rc == 0)
-		rc = lp_convert_seccomp(pod, container, out, err);
 	out->oom_score_set = true;
 	out->oom_score_adj = lp_convert_oom_score(pod, container, facts);
-	return rc;
+	return 0;
 }
 
 /* ---- a container */
@@ -125,8 +114,6 @@ stop_signal(const char *name)
 	return lp_text_u64(name, 64, &number) == 0 ? (int)number : 0;
 }
 
-static const struct lp_device every_device = { .type = 'a', .major = -1, .minor = -1, .read = true, .write = true, .mknod = true };
-
 static int
 convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json,
     const struct lp_spec_container *container, enum lp_control_role role, const struct lp_facts_image *who, const struct lp_facts *facts,
@@ -142,27 +129,25 @@ convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
 	out->role = role;
 	out->keep_stdin = container->stdin.value;
 	out->stdin_once = container->stdin_once.value;
-	out->stop_signal = stop_signal(who->image->stop_signal);
+	out->stop_signal = stop_signal(container->lifecycle && container->lifecycle->stop_signal ? container->lifecycle->stop_signal :
+	    who->image->stop_signal);
 	out->message_path = container->termination_message_path;
 	out->message_from_log = lp_text_same(container->termination_message_policy, "FallbackToLogsOnError");
 	rc = convert_process(arena, pod, pod_json, container, who, facts, &config->process, err);
 	if (rc == 0)
 		rc = convert_rootfs(arena, container, who->image, facts, &config->rootfs, err);
 	if (rc == 0)
-		rc = lp_convert_volumes(arena, pod, facts->pod_path, &volumes, &volume_count, err);
+		rc = lp_convert_volumes(arena, pod, pod_json, facts, &volumes, &volume_count, err);
 	if (rc == 0)
-		rc = lp_convert_mounts(arena, container, volumes, volume_count, facts, config, err);
+		rc = lp_convert_mounts(arena, pod, pod_json, container, who->image, volumes, volume_count, facts, config, err);
+	if (rc == 0)
+		rc = lp_convert_probes(arena, container, pod->spec->host_network.value || !facts->pod_ip ? facts->node_ip : facts->pod_ip, out, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "container %s", container->name);
 	if (lp_convert_limits(arena, pod, container, facts, &config->limits) < 0)
 		return lp_err_set(err, -ENOMEM, "container %s", container->name);
-	config->masked_paths = lp_convert_privileged(container) ? NULL : lp_container_masked;
-	config->readonly_paths = lp_convert_privileged(container) ? NULL : lp_container_readonly;
-	if (lp_convert_privileged(container)) {
-		config->devices = &every_device;
-		config->device_count = 1;
-	}
-	return 0;
+	rc = lp_convert_container_rights(arena, pod, container, facts, config, err);
+	return rc < 0 ? lp_err_wrap(err, "container %s", container->name) : 0;
 }
 
 /* ---- the pod */
@@ -212,7 +197,7 @@ lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const stru
 	struct lp_facts named = *facts;
 	int rc;
 
-	named.host_name = lp_convert_host_name(arena, pod, pod_json, facts);
+	named.host_name = lp_convert_kernel_name(arena, pod, pod_json, facts);
 	facts = &named;
 	*out = (struct lp_control_pod){
 		.uid = lp_object_uid(pod_json),
@@ -221,18 +206,21 @@ lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const stru
 		.host_network = pod->spec->host_network.value,
 		.host_pid = pod->spec->host_pid.value,
 		.host_ipc = pod->spec->host_ipc.value,
-		.hostname = pod->spec->host_network.value ? NULL : lp_convert_host_name(arena, pod, pod_json, facts),
+		.hostname = pod->spec->host_network.value ? NULL : named.host_name,
 		.policy = restart_policy(pod),
+		.share_pids = pod->spec->share_process_namespace.value && !pod->spec->host_pid.value,
+		.deadline_ms = 1000 * pod->spec->active_deadline_seconds.value,
+		.backoff_max_ms = facts->backoff_max_ms,
 		.grace_ms = 1000 * (pod->spec->termination_grace_period_seconds.has ? pod->spec->termination_grace_period_seconds.value
 										    : DEFAULT_GRACE_S),
 		.cgroup = lp_arena_printf(arena, "%s/%s/pod%s", facts->instance, lp_convert_qos_folder(lp_convert_qos(pod)), lp_object_uid(pod_json)),
 	};
 	rc = lp_convert_pod_limits(arena, pod, facts, &out->limits) < 0 ? lp_err_set(err, -ENOMEM, "pod %s", out->name)
-								  : lp_convert_users(arena, facts, out, err);
+								  : lp_convert_users(arena, pod, facts, out, err);
 	if (rc == 0)
 		rc = lp_convert_sysctls(arena, pod, facts, out, err);
 	if (rc == 0)
-		rc = lp_convert_tmpfs(arena, pod, facts, out, err);
+		rc = lp_convert_tmpfs(arena, pod, pod_json, facts, out, err);
 	if (rc == 0)
 		rc = lp_convert_files(arena, pod, pod_json, facts, &files, &out->file_count, err);
 	if (rc == 0)

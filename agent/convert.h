@@ -41,8 +41,8 @@ int lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const 
     struct lp_control_pod *out, struct lp_err *err);
 
 /* The volumes the pod mounts; shared by convert and by whoever prepares them. */
-int lp_convert_volumes(struct lp_arena *arena, const struct lp_spec_pod *pod, const char *pod_path, struct lp_volume **out, size_t *out_count,
-    struct lp_err *err);
+int lp_convert_volumes(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts,
+    struct lp_volume **out, size_t *out_count, struct lp_err *err);
 
 /* etc/hosts, etc/hostname, etc/resolv.conf of the pod's directory. */
 int lp_convert_files(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts,

@@ -5,11 +5,12 @@
 #include "agent/convert_parts.h"
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/text.h"
 #include "specs/object.h"
 
 /* The pod's own /etc/hosts, /etc/hostname, /etc/resolv.conf. */
 
-enum { HOSTS_MAX = 1 << 16, HOSTNAME_MAX = 63 };
+enum { HOSTS_MAX = 1 << 16, HOSTNAME_MAX = 63, FQDN_MAX = 64, NAMESERVERS_MAX = 3 };
 
 const char *
 lp_convert_host_name(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts)
@@ -27,6 +28,16 @@ lp_convert_host_name(struct lp_arena *arena, const struct lp_spec_pod *pod, cons
 	for (size_t len = cut ? strlen(cut) : 0; len > 0 && cut[len - 1] == '-'; len--)
 		cut[len - 1] = '\0';
 	return cut;
+}
+
+const char *
+lp_convert_kernel_name(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts)
+{
+	const char *name = lp_convert_host_name(arena, pod, pod_json, facts), *subdomain = pod->spec->subdomain;
+
+	if (!pod->spec->set_hostname_as_fqdn.value || pod->spec->host_network.value || !subdomain || !*subdomain)
+		return name;
+	return lp_arena_printf(arena, "%s.%s.%s.svc.%s", name, subdomain, lp_object_namespace(pod_json), facts->cluster_domain);
 }
 
 static char *
@@ -62,7 +73,7 @@ resolv_text(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct 
 {
 	const struct lp_spec_pod_dns_config *config = pod->spec->dns_config;
 	const char *policy = pod->spec->dns_policy ? pod->spec->dns_policy : "ClusterFirst", *namespace = lp_object_namespace(pod_json);
-	bool none = strcmp(policy, "None") == 0;
+	bool none = strcmp(policy, "None") == 0, own_ndots = false;
 	bool cluster = facts->dns_ip && (strcmp(policy, "ClusterFirstWithHostNet") == 0 ||
 	    (strcmp(policy, "ClusterFirst") == 0 && !pod->spec->host_network.value));
 	lp_auto_buf struct lp_buf out;
@@ -79,12 +90,15 @@ resolv_text(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct 
 		(void)lp_buf_char(&out, '\n');
 	if (cluster)
 		(void)lp_buf_printf(&out, "nameserver %s\n", facts->dns_ip);
-	for (size_t i = 0; config && i < config->nameservers.count; i++)
+	/* Resolvers read three. */
+	for (size_t i = 0; config && i < config->nameservers.count && i + cluster < NAMESERVERS_MAX; i++)
 		(void)lp_buf_printf(&out, "nameserver %s\n", config->nameservers.items[i]);
 	if (!cluster && !none)
 		(void)lp_buf_str(&out, facts->host_resolv ? facts->host_resolv : "");
+	for (size_t i = 0; config && i < config->options.count; i++)
+		own_ndots |= lp_text_same(config->options.items[i]->name, "ndots");
 	if (cluster || (config && config->options.count))
-		(void)lp_buf_printf(&out, "options%s", cluster ? " ndots:5" : "");
+		(void)lp_buf_printf(&out, "options%s", cluster && !own_ndots ? " ndots:5" : "");
 	for (size_t i = 0; config && i < config->options.count; i++)
 		(void)lp_buf_printf(&out, config->options.items[i]->value ? " %s:%s" : " %s", config->options.items[i]->name,
 		    config->options.items[i]->value);
@@ -96,15 +110,19 @@ int
 lp_convert_files(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts,
     struct lp_control_file **out, size_t *out_count, struct lp_err *err)
 {
+	const char *name = lp_convert_kernel_name(arena, pod, pod_json, facts);
 	const struct {
 		const char *path, *text;
 	} all[] = {
 		{ "etc/hosts", hosts_text(arena, pod, pod_json, facts) },
-		{ "etc/hostname", lp_arena_printf(arena, "%s\n", lp_convert_host_name(arena, pod, pod_json, facts)) },
+		{ "etc/hostname", lp_arena_printf(arena, "%s\n", name) },
 		{ "etc/resolv.conf", resolv_text(arena, pod, pod_json, facts) },
 	};
 	struct lp_control_file *files = lp_arena_alloc(arena, lp_count(all) * sizeof(*files));
 
+	if (name && strlen(name) > FQDN_MAX)
+		return lp_err_say(err, -EINVAL, "failed to construct FQDN from pod hostname and cluster domain, FQDN %s is too long "
+		    "(%d characters is the max, %zu characters requested)", name, FQDN_MAX, strlen(name));
 	for (size_t i = 0; files && i < lp_count(all); i++) {
 		if (!all[i].text)
 			return lp_err_set(err, -ENOMEM, "files of the pod");

@@ -3,14 +3,15 @@
 
 #include "agent/convert.h"
 #include "agent/convert_parts.h"
+#include "agent/env.h"
 #include "base/auto.h"
 #include "base/text.h"
 
 /* Volumes and where they are mounted. */
 
 int
-lp_convert_volumes(struct lp_arena *arena, const struct lp_spec_pod *pod, const char *pod_path, struct lp_volume **out, size_t *out_count,
-    struct lp_err *err)
+lp_convert_volumes(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts,
+    struct lp_volume **out, size_t *out_count, struct lp_err *err)
 {
 	size_t count = pod->spec->volumes.count;
 	struct lp_volume *volumes = count ? lp_arena_alloc(arena, count * sizeof(*volumes)) : NULL;
@@ -18,7 +19,7 @@ lp_convert_volumes(struct lp_arena *arena, const struct lp_spec_pod *pod, const 
 	if (count && !volumes)
 		return lp_err_set(err, -ENOMEM, "volumes");
 	for (size_t i = 0; i < count; i++) {
-		int rc = lp_volume_read(arena, pod->spec->volumes.items[i], pod_path, &volumes[i], err);
+		int rc = lp_volume_read(arena, pod->spec->volumes.items[i], pod_json, facts, &volumes[i], err);
 
 		if (rc < 0)
 			return rc;
@@ -35,33 +36,89 @@ is_unshifted(const struct lp_volume *volume, const struct lp_facts *facts)
 	return (volume->kind == LP_VOLUME_MEMORY || volume->kind == LP_VOLUME_FILES) && !facts->tmpfs_idmap;
 }
 
+/* What every mount of one container needs. */
+struct mounting {
+	struct lp_arena *arena;
+	const struct lp_spec_pod *pod;
+	const struct lp_json *pod_json;
+	const struct lp_spec_container *container;
+	const struct lp_image *image;
+	const struct lp_facts *facts;
+};
+
+/* The path below the volume; NULL: the whole volume. $(VAR) of subPathExpr is a variable of the container. */
 static int
-convert_volume_mount(struct lp_arena *arena, const struct lp_spec_volume_mount *mount, const struct lp_volume *volumes, size_t count,
-    const struct lp_facts *facts, struct lp_mount *out, struct lp_err *err)
+sub_path(const struct mounting *m, const struct lp_spec_volume_mount *mount, const char **out, struct lp_err *err)
+{
+	const char *path = mount->sub_path;
+	struct lp_env env;
+	int rc;
+
+	*out = NULL;
+	if (mount->sub_path_expr && *mount->sub_path_expr) {
+		rc = lp_env_build(&env, m->arena, m->pod, m->pod_json, m->container, m->image, m->facts, err);
+		if (rc == 0)
+			rc = lp_env_expand_all(&env, mount->sub_path_expr, &path, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (!path || !*path)
+		return 0;
+	if (path[0] == '/')
+		return lp_err_say(err, -EINVAL, "subPath %s of volumeMount %s is absolute", path, mount->name);
+	for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
+			return lp_err_say(err, -EINVAL, "subPath %s of volumeMount %s must not contain \"..\"", path, mount->name);
+	*out = path;
+	return 0;
+}
+
+static int
+propagation(const struct mounting *m, const struct lp_spec_volume_mount *mount, struct lp_mount *out, struct lp_err *err)
+{
+	const char *word = mount->mount_propagation ? mount->mount_propagation : "None";
+
+	out->propagation = LP_MOUNT_PRIVATE;
+	if (strcmp(word, "HostToContainer") == 0)
+		out->propagation = LP_MOUNT_SLAVE;
+	else if (strcmp(word, "Bidirectional") == 0)
+		out->propagation = LP_MOUNT_SHARED;
+	if (out->propagation == LP_MOUNT_SHARED && !lp_convert_privileged(m->container))
+		return lp_err_say(err, -EINVAL, "volumeMount %s: Bidirectional mount propagation is available only to privileged containers",
+		    mount->name);
+	return 0;
+}
+
+static int
+convert_volume_mount(const struct mounting *m, const struct lp_spec_volume_mount *mount, const struct lp_volume *volumes, size_t count,
+    struct lp_mount *out, struct lp_err *err)
 {
 	const struct lp_volume *volume = NULL;
+	int rc;
 
 	for (size_t i = 0; i < count; i++)
 		if (lp_text_same(volumes[i].name, mount->name))
 			volume = &volumes[i];
 	if (!volume)
 		return lp_err_say(err, -ENOENT, "volumeMounts: there is no volume %s", mount->name ? mount->name : "");
-	if (mount->sub_path_expr && *mount->sub_path_expr)
-		return lp_err_say(err, -EOPNOTSUPP, "volumeMounts: subPathExpr is not supported");
-	if (mount->sub_path && *mount->sub_path && (volume->kind == LP_VOLUME_HOST || volume->kind == LP_VOLUME_DISK))
-		return lp_err_say(err, -EOPNOTSUPP, "volumeMounts: subPath of volume %s is supported for configMap, secret and memory volumes only",
-		    volume->name);
 	*out = (struct lp_mount){ .kind = LP_MOUNT_BIND, .target = mount->mount_path, .source = { .path = volume->path, .fd = -1 } };
-	/* Of files that are linked through ..data, the one below it is meant. */
-	if (mount->sub_path && *mount->sub_path)
-		out->source.path = lp_arena_printf(arena, volume->kind == LP_VOLUME_FILES ? "%s/..data/%s" : "%s/%s", volume->path,
-		    mount->sub_path);
+	rc = sub_path(m, mount, &out->sub, err);
+	if (rc == 0)
+		rc = propagation(m, mount, out, err);
+	if (rc < 0)
+		return rc;
+	/* Recursive and read-only holds for everything mounted below: recursiveReadOnly is always as good as Enabled. */
 	out->flags = volume->kind == LP_VOLUME_HOST ? LP_MOUNT_RECURSIVE : LP_MOUNT_NODEV | LP_MOUNT_NOSUID;
-	if (mount->read_only.value || volume->kind == LP_VOLUME_FILES)
+	if (mount->read_only.value || volume->read_only || volume->kind == LP_VOLUME_FILES)
 		out->flags |= LP_MOUNT_RO;
-	if (is_unshifted(volume, facts))
+	if (is_unshifted(volume, m->facts))
 		out->flags |= LP_MOUNT_NO_IDMAP;
-	return out->source.path ? 0 : lp_err_set(err, -ENOMEM, "volumeMounts");
+	/* Of files that are linked through ..data, the one below it is meant; it is not updated, as in Kubernetes. */
+	if (out->sub && volume->kind == LP_VOLUME_FILES)
+		out->sub = lp_arena_printf(m->arena, "..data/%s", out->sub);
+	else if (out->sub)
+		out->flags |= LP_MOUNT_MAKE_SUB;
+	return m->arena->failed ? lp_err_set(err, -ENOMEM, "volumeMounts") : 0;
 }
 
 static const struct lp_mount pod_files[] = {
@@ -79,13 +136,42 @@ is_mounted_at(const struct lp_spec_container *container, const char *target)
 	return false;
 }
 
+/*
+ * VOLUME of the image: a place that can be written to, begins as the image has it and goes with the container. The writable layer
+ * is all that; where there is none, memory is.
+ */
+static size_t
+add_image_volumes(const struct mounting *m, struct lp_mount *mounts)
+{
+	const struct lp_spec_security_context *own = m->container->security_context;
+	size_t n = 0;
+
+	for (size_t i = 0; own && own->read_only_root_filesystem.value && m->image->volumes[i]; i++)
+		if (m->image->volumes[i][0] == '/' && !is_mounted_at(m->container, m->image->volumes[i]))
+			mounts[n++] = (struct lp_mount){ .kind = LP_MOUNT_TMPFS, .target = m->image->volumes[i], .mode = 0755,
+				.source = { .fd = -1 }, .flags = LP_MOUNT_COPY_UP | LP_MOUNT_NODEV | LP_MOUNT_NOSUID };
+	return n;
+}
+
+static size_t
+image_volumes(const struct lp_image *image)
+{
+	size_t n = 0;
+
+	while (image->volumes && image->volumes[n])
+		n++;
+	return n;
+}
+
 int
-lp_convert_mounts(struct lp_arena *arena, const struct lp_spec_container *container, const struct lp_volume *volumes, size_t volume_count,
+lp_convert_mounts(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json,
+    const struct lp_spec_container *container, const struct lp_image *image, const struct lp_volume *volumes, size_t volume_count,
     const struct lp_facts *facts, struct lp_container_config *out, struct lp_err *err)
 {
+	const struct mounting m = { arena, pod, pod_json, container, image, facts };
 	size_t usual_count, n;
 	const struct lp_mount *usual = lp_container_mounts(&usual_count);
-	size_t size = usual_count + lp_count(pod_files) + container->volume_mounts.count;
+	size_t size = usual_count + lp_count(pod_files) + container->volume_mounts.count + image_volumes(image);
 	struct lp_mount *mounts = lp_arena_alloc(arena, size * sizeof(*mounts));
 
 	if (!mounts)
@@ -100,8 +186,9 @@ lp_convert_mounts(struct lp_arena *arena, const struct lp_spec_container *contai
 		mounts[n] = pod_files[i];
 		mounts[n++].flags = facts->tmpfs_idmap ? 0 : LP_MOUNT_NO_IDMAP;
 	}
+	n += add_image_volumes(&m, mounts + n);
 	for (size_t i = 0; i < container->volume_mounts.count; i++) {
-		int rc = convert_volume_mount(arena, container->volume_mounts.items[i], volumes, volume_count, facts, &mounts[n++], err);
+		int rc = convert_volume_mount(&m, container->volume_mounts.items[i], volumes, volume_count, &mounts[n++], err);
 
 		if (rc < 0)
 			return rc;
@@ -112,13 +199,13 @@ lp_convert_mounts(struct lp_arena *arena, const struct lp_spec_container *contai
 }
 
 int
-lp_convert_tmpfs(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts *facts, struct lp_control_pod *out,
-    struct lp_err *err)
+lp_convert_tmpfs(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts,
+    struct lp_control_pod *out, struct lp_err *err)
 {
 	struct lp_volume *volumes;
 	struct lp_control_volume *list;
 	size_t count, n = 0;
-	int rc = lp_convert_volumes(arena, pod, facts->pod_path, &volumes, &count, err);
+	int rc = lp_convert_volumes(arena, pod, pod_json, facts, &volumes, &count, err);
 
 	if (rc < 0)
 		return rc;
@@ -130,7 +217,7 @@ lp_convert_tmpfs(struct lp_arena *arena, const struct lp_spec_pod *pod, const st
 			list[n++] = (struct lp_control_volume){
 				.name = volumes[i].name,
 				.size_bytes = volumes[i].size_bytes,
-				.mode = volumes[i].kind == LP_VOLUME_FILES ? 0755 : 01777,
+				.mode = volumes[i].kind == LP_VOLUME_FILES ? 0755 : 0777,
 			};
 	out->volumes = list;
 	out->volume_count = n;

@@ -10,7 +10,7 @@
 #include "specs/object.h"
 #include "specs/quantity.h"
 
-enum { EXPANDED_MAX = 1 << 20, VARS_MAX = 4096 };
+enum { EXPANDED_MAX = 1 << 20, VARS_MAX = 4096, SKIPPED_MAX = 8192 };
 
 static const char *
 get(const struct lp_env *env, size_t from, const char *name, size_t len)
@@ -70,6 +70,20 @@ lp_env_expand(const struct lp_env *env, const char *text)
 		}
 	}
 	return out.failed ? NULL : lp_arena_str(env->arena, lp_buf_text(&out));
+}
+
+int
+lp_env_expand_all(const struct lp_env *env, const char *text, const char **out, struct lp_err *err)
+{
+	for (const char *at = strchr(text, '$'); at; at = strchr(at, '$')) {
+		const char *close = at[1] == '(' ? strchr(at, ')') : NULL;
+
+		if (close && !get(env, env->spec_from, at + 2, (size_t)(close - at) - 2))
+			return lp_err_say(err, -EINVAL, "missing value for \"%.*s\"", (int)(close - at) - 2, at + 2);
+		at += at[1] == '$' ? 2 : 1;
+	}
+	*out = lp_env_expand(env, text);
+	return *out ? 0 : lp_err_set(err, -ENOMEM, "environment");
 }
 
 /* ---- fieldRef and resourceFieldRef */
@@ -141,9 +155,16 @@ lp_env_resource(struct lp_arena *arena, const struct lp_spec_container *containe
 	const struct lp_spec_resource_requirements *resources = container->resources;
 	bool cpu = strcmp(name, "cpu") == 0, limits = lp_text_starts(resource, "limits."), requests = lp_text_starts(resource, "requests.");
 	const char *text = NULL;
-	int64_t value, unit = 1;
+	int64_t value, unit = 1, whole = 0;
+	bool known = true;
 
-	if ((!limits && !requests) || (!cpu && strcmp(name, "memory") != 0))
+	if (strcmp(name, "memory") == 0)
+		whole = facts->memory_bytes;
+	else if (strcmp(name, "ephemeral-storage") == 0)
+		whole = facts->storage_bytes;
+	else if (!lp_text_starts(name, "hugepages-"))
+		known = cpu;
+	if ((!limits && !requests) || !known)
 		return lp_err_say(err, -EINVAL, "unsupported container resource: %s", resource ? resource : "");
 	if (resources)
 		text = lp_kinds_map_get(limits ? &resources->limits : &resources->requests, name);
@@ -154,7 +175,7 @@ lp_env_resource(struct lp_arena *arena, const struct lp_spec_container *containe
 
 		value = per > 0 ? (milli + per - 1) / per : milli;
 	} else {
-		value = lp_quantity_text_value(text, limits ? facts->memory_bytes : 0);
+		value = lp_quantity_text_value(text, limits ? whole : 0);
 		if (divisor && strcmp(divisor, "0") != 0)
 			unit = lp_quantity_text_value(divisor, 1);
 		value = unit > 0 ? (value + unit - 1) / unit : value;
@@ -210,7 +231,9 @@ add_all(struct lp_env *env, const struct lp_json *pod, bool secret, const char *
 {
 	const struct lp_json *object =
 	    facts->object(facts->arg, secret ? "Secret" : "ConfigMap", lp_object_namespace(pod), name ? name : "");
+	lp_auto_buf struct lp_buf skipped = { 0 };
 
+	lp_buf_init(&skipped, SKIPPED_MAX);
 	if (!object)
 		return optional ? 0
 				: lp_err_say(err, -ENOENT, "%s \"%s\" not found", secret ? "secret" : "configmap", name ? name : "");
@@ -219,12 +242,18 @@ add_all(struct lp_env *env, const struct lp_json *pod, bool secret, const char *
 		const char *value = data_value(env->arena, object, secret, pair->key);
 		int rc;
 
-		if (variable && !valid_name(variable))
-			continue;	/* the kubelet skips these too, and says so in an event */
+		if (variable && !valid_name(variable)) {
+			(void)lp_buf_printf(&skipped, "%s%s", skipped.len ? ", " : "", variable);
+			continue;
+		}
 		rc = set(env, variable, value ? value : "", err);
 		if (rc < 0)
 			return rc;
 	}
+	if (skipped.len && facts->tell)
+		facts->tell(facts->arg, "InvalidEnvironmentVariableNames",
+		    lp_arena_printf(env->arena, "Keys [%s] from the EnvFrom %s %s/%s were skipped since they are considered invalid "
+		    "environment variable names.", lp_buf_text(&skipped), secret ? "secret" : "configMap", lp_object_namespace(pod), name));
 	return 0;
 }
 

@@ -34,11 +34,14 @@ const char *const *lp_env_list(const struct lp_env *env);
 /* $(VAR) replaced, $$ is $, unknown names stay as they are. */
 const char *lp_env_expand(const struct lp_env *env, const char *text);
 
+/* The same, but an unknown name is -EINVAL; for subPathExpr. */
+int lp_env_expand_all(const struct lp_env *env, const char *text, const char **out, struct lp_err *err);
+
 /* metadata.name, metadata.labels['x'], status.podIP ... ; -EINVAL for a path that is none. *out may become "". */
 int lp_env_field(struct lp_arena *arena, const struct lp_json *pod, const char *path, const struct lp_facts *facts, const char **out,
     struct lp_err *err);
 
-/* limits.cpu and the like of a container, divided and rounded up. */
+/* limits.cpu, requests.ephemeral-storage, limits.hugepages-2Mi and the like of a container, divided and rounded up. */
 int lp_env_resource(struct lp_arena *arena, const struct lp_spec_container *container, const char *resource, const char *divisor,
     const struct lp_facts *facts, const char **out, struct lp_err *err);
 

@@ -8,8 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/ceiling.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "images/images.h"
+#include "runtime/runtime.h"
 
 /* The image of one container, and who runs in it. */
 struct lp_facts_image {
@@ -24,6 +27,9 @@ typedef const struct lp_json *(*lp_facts_object_fn)(void *arg, const char *kind,
 /* Every Service of the namespace, for the environment; call until NULL. */
 typedef const struct lp_json *(*lp_facts_service_fn)(void *arg, const char *namespace, size_t index);
 
+/* A seccomp profile of the node by its localhostProfile. */
+typedef int (*lp_facts_profile_fn)(void *arg, struct lp_arena *arena, const char *name, struct lp_json **out, struct lp_err *err);
+
 struct lp_facts {
 	const char *layers_path;	/* absolute: <data>/layers */
 	const char *pod_path;		/* absolute: <data>/pods/<uid> */
@@ -34,16 +40,25 @@ struct lp_facts {
 	const char *cluster_domain;
 	const char *dns_ip;		/* of the node's resolver; NULL: none */
 	const char *host_resolv;	/* text of the host's /etc/resolv.conf without loopback resolvers */
-	int64_t cpu_milli, memory_bytes;	/* allocatable, for resourceFieldRef */
+	const char *volumes_path;	/* absolute: <data>/volumes */
+	int64_t cpu_milli, memory_bytes, storage_bytes;	/* allocatable, for resourceFieldRef */
 	uint32_t uid_base;		/* 0: the host's user namespace */
 	bool tmpfs_idmap;		/* the kernel can idmap tmpfs (6.3) */
+	int64_t backoff_max_ms;		/* the node's ceiling on CrashLoopBackOff; 0: Kubernetes' five minutes */
 	bool may_protect;		/* negative oom_score_adj is allowed */
 	bool memory_qos;		/* requests become memory.min, and memory.high stands before limits */
 	uint64_t pod_pids_max;		/* processes of a whole pod; 0: 1024 a container */
 	const struct lp_facts_image *images;	/* init containers first, then containers */
 	const uint64_t *attempts;	/* first attempt of each, same order; NULL: 0 */
+	const struct lp_ceiling *ceiling;	/* the owner's; NULL: none */
+	bool apparmor, selinux;		/* the kernel has it */
+	const struct lp_device *devices;	/* the host's, for privileged containers */
+	size_t device_count;
+	lp_facts_profile_fn profile;	/* NULL: there are none */
 	lp_facts_object_fn object;
 	lp_facts_service_fn service;
+	/* Something that is no failure and worth an event of the pod; NULL: nobody listens. */
+	void (*tell)(void *arg, const char *reason, const char *message);
 	void *arg;
 };
 

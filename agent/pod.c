@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/collect.h"
 #include "agent/convert.h"
+#include "agent/volume.h"
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -104,6 +105,7 @@ lp_pod_free(struct lp_pod *pod)
 	lp_timer_stop(&pod->timer);
 	lp_defer_cancel(&pod->look);
 	lp_child_cancel(&pod->removing);
+	lp_child_cancel(&pod->preparing);
 	lp_close(&pod->netns_fd);
 	lp_close(&pod->dir_fd);
 	forget_containers(pod);
@@ -143,9 +145,15 @@ lp_pod_is_ready(const struct lp_pod *pod)
 {
 	if (!pod->json || pod->keeper != LP_PODPLAN_RUNNING || pod->stop_asked || pod->container_count == pod->init_count)
 		return false;
-	for (size_t i = pod->init_count; i < pod->container_count; i++)
-		if (!pod->containers[i].known || pod->containers[i].status.run != LP_CONTROL_RUN_RUNNING)
+	for (size_t i = 0; i < pod->container_count; i++) {
+		const struct lp_control_status *status = &pod->containers[i].status;
+		bool known = pod->containers[i].known;
+
+		if (i < pod->init_count && !(known && status->role == LP_CONTROL_SIDECAR))
+			continue;
+		if (!known || status->run != LP_CONTROL_RUN_RUNNING || status->ready == LP_CONTROL_NO)
 			return false;
+	}
 	return true;
 }
 
@@ -226,6 +234,22 @@ read_wants(struct lp_pod *pod)
 		lp_wants_read(view, &pod->wants);
 }
 
+static int64_t
+deadline_ms(const struct lp_json *json)
+{
+	return 1000 * lp_json_int(json, "spec.activeDeadlineSeconds", 0);
+}
+
+static void
+set_deadline(struct lp_pod *pod, int64_t ms)
+{
+	struct lp_err err = { 0 };
+
+	if (lp_control_set_deadline(&pod->control, ms, &err) < 0)
+		lp_log(LP_LOG_WARN, "keeper did not take a pod's new deadline, the former one stands", "pod=%s/%s why=\"%s\"",
+		    pod->namespace, pod->name, err.text);
+}
+
 void
 lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 {
@@ -242,6 +266,8 @@ lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 		}
 		if (pod->json && pod->keeper != LP_PODPLAN_NONE && needs_new_pod(pod, json))
 			pod->recreate = true;
+		if (pod->json && pod->connected && deadline_ms(json) != deadline_ms(pod->json))
+			set_deadline(pod, deadline_ms(json));
 		lp_arena_fini(&pod->arena);
 		pod->arena = arena;
 		pod->json = json;
@@ -457,9 +483,15 @@ static int
 remove_directory(void *arg, struct lp_buf *result, struct lp_err *err)
 {
 	const struct lp_pod *pod = arg;
-	int rc = lp_path_remove(pod->agent->pods_fd, pod->uid, err);
+	lp_auto_fd int fd = -1;
+	int rc = lp_path_open(pod->agent->pods_fd, pod->uid, O_RDONLY | O_DIRECTORY, 0, &fd, err);
 
 	(void)result;
+	rc = rc == -ENOENT ? 0 : rc;
+	if (rc == 0 && fd >= 0)
+		rc = lp_volume_unmount(fd, err);
+	if (rc == 0)
+		rc = lp_path_remove(pod->agent->pods_fd, pod->uid, err);
 	return rc < 0 ? rc : lp_path_remove(pod->agent->run_logs_fd, pod->uid, err);
 }
 
@@ -490,6 +522,7 @@ do_retire(struct lp_pod *pod, int64_t now_ms)
 		return;		/* down; what is its own on disk stays for the next start */
 	if (pod->retired || lp_child_busy(&pod->removing) || now_ms < pod->retry_ms)
 		return;
+	lp_child_cancel(&pod->preparing);	/* for a start that nobody wants any more */
 	if (lp_child_start(pod->agent->loop, &pod->removing, remove_directory, pod, directory_removed, &err) < 0)
 		retry_later(pod, now_ms);
 }

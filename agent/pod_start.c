@@ -8,6 +8,7 @@
 #include "agent/convert.h"
 #include "agent/note.h"
 #include "agent/pod.h"
+#include "agent/profile.h"
 #include "agent/user.h"
 #include "agent/volume.h"
 #include "base/auto.h"
@@ -32,13 +33,13 @@ struct start {
 	struct lp_image *found;
 	size_t found_count;
 	uint64_t *attempts;
-	char pod_path[640], pod_ip[LP_TEXT_IPV4], node_ip[LP_TEXT_IPV4], dns_ip[LP_TEXT_IPV4];
+	char pod_path[640], volumes_path[640], pod_ip[LP_TEXT_IPV4], node_ip[LP_TEXT_IPV4], dns_ip[LP_TEXT_IPV4];
 };
 
 static const struct lp_json *
 mentioned(void *arg, const char *kind, const char *namespace, const char *name)
 {
-	const struct lp_agent *agent = arg;
+	const struct lp_agent *agent = ((const struct start *)arg)->pod->agent;
 	const struct lp_revision_object *object = lp_revision_find(&agent->revision, kind, namespace, name);
 
 	return object ? object->json : NULL;
@@ -47,7 +48,7 @@ mentioned(void *arg, const char *kind, const char *namespace, const char *name)
 static const struct lp_json *
 nth_service(void *arg, const char *namespace, size_t index)
 {
-	const struct lp_agent *agent = arg;
+	const struct lp_agent *agent = ((const struct start *)arg)->pod->agent;
 
 	for (size_t i = 0; i < agent->revision.count; i++) {
 		const struct lp_revision_object *object = &agent->revision.objects[i];
@@ -56,6 +57,23 @@ nth_service(void *arg, const char *namespace, size_t index)
 			return object->json;
 	}
 	return NULL;
+}
+
+static int
+load_profile(void *arg, struct lp_arena *arena, const char *name, struct lp_json **out, struct lp_err *err)
+{
+	const struct lp_agent *agent = arg;
+
+	return lp_profile_load(arena, agent->data_fd, name, out, err);
+}
+
+static void
+say(void *arg, const char *reason, const char *message)
+{
+	const struct start *start = arg;
+
+	if (message)
+		lp_agent_event(start->pod->agent, start->pod, "Warning", reason, "%s", message);
 }
 
 static const struct lp_spec_container *
@@ -119,6 +137,43 @@ find_images(struct start *start, struct lp_err *err)
 	return 0;
 }
 
+/* ---- the ceiling */
+
+/* Above what the owner of this node allows: it has failed; where we are not certain of the ceiling it waits. */
+static int
+check_ceiling(struct start *start, struct lp_err *err)
+{
+	struct lp_pod *pod = start->pod;
+	struct lp_agent *agent = pod->agent;
+	size_t pos = 0, others = 0;
+	const char *reason;
+	void *value;
+
+	while (lp_map_next(&agent->pods, &pos, NULL, &value))
+		others += value != pod && ((const struct lp_pod *)value)->keeper != LP_PODPLAN_NONE;
+	reason = lp_ceiling_refuses(&agent->ceiling.ceiling, start->view, others, err);
+	if (!reason)
+		return 0;
+	if (agent->ceiling.certain)
+		lp_pod_fail(pod, reason, err->text, -1);
+	else
+		lp_pod_wait(pod, reason, "%s", err->text);
+	return -EPERM;
+}
+
+/* The host's devices are for who may use all of them. */
+static int
+find_devices(struct start *start, struct lp_err *err)
+{
+	for (size_t i = 0; i < start->pod->container_count; i++) {
+		const struct lp_spec_security_context *own = container_at(start->view, i)->security_context;
+
+		if (own && own->privileged.value)
+			return lp_profile_devices(&start->arena, &start->facts.devices, &start->facts.device_count, err);
+	}
+	return 0;
+}
+
 /* ---- user namespace */
 
 static bool
@@ -138,7 +193,7 @@ range_is_taken(const struct lp_agent *agent, uint32_t base)
 
 /* The first free range of ids, or 0: why the host's user namespace is used. */
 static uint32_t
-choose_range(struct start *start)
+choose_range(struct start *start, const struct lp_volume *volumes, size_t count)
 {
 	struct lp_pod *pod = start->pod;
 	struct lp_agent *agent = pod->agent;
@@ -147,12 +202,10 @@ choose_range(struct start *start)
 	if (!lp_convert_wants_users(start->view, &why) || pod->no_users)
 		return 0;
 	why = lp_volume_may_shift(agent->layers_path, agent->node.tmpfs_idmap) ? NULL : agent->layers_path;
-	for (size_t i = 0; !why && i < start->view->spec->volumes.count; i++) {
-		const struct lp_spec_host_path *host = start->view->spec->volumes.items[i]->host_path;
-
-		if (host && !lp_volume_may_shift(host->path, agent->node.tmpfs_idmap))
-			why = host->path;
-	}
+	for (size_t i = 0; !why && i < count; i++)
+		if (volumes[i].kind != LP_VOLUME_MEMORY && volumes[i].kind != LP_VOLUME_FILES &&
+		    !lp_volume_may_shift(volumes[i].path, agent->node.tmpfs_idmap))
+			why = volumes[i].path;
 	if (why) {
 		lp_agent_event(agent, pod, "Warning", "HostUsers",
 		    "the pod runs in the host's user namespace: the file system of %s cannot be idmapped", why);
@@ -176,10 +229,12 @@ fill_facts(struct start *start)
 		lp_text_ipv4_print(agent->node.address, start->node_ip);
 	if (agent->dns_addr)
 		lp_text_ipv4_print(agent->dns_addr, start->dns_ip);
+	(void)snprintf(start->volumes_path, sizeof(start->volumes_path), "%s/volumes", agent->data_path);
 	(void)snprintf(start->pod_path, sizeof(start->pod_path), "%s/pods/%s", agent->data_path, start->pod->uid);
 	start->facts = (struct lp_facts){
 		.layers_path = agent->layers_path,
 		.pod_path = start->pod_path,
+		.volumes_path = start->volumes_path,
 		.instance = agent->instance.id,
 		.node_name = agent->name,
 		.node_ip = start->node_ip,
@@ -189,16 +244,23 @@ fill_facts(struct start *start)
 		.host_resolv = agent->host_resolv,
 		.cpu_milli = lp_allowance_cpu(&agent->allowance, agent->node.cpu_milli),
 		.memory_bytes = agent->node.memory_bytes,
+		.storage_bytes = agent->node.disk_bytes,
 		.uid_base = start->pod->uid_base,
 		.tmpfs_idmap = agent->node.tmpfs_idmap,
 		.may_protect = agent->node.may_protect,
+		.backoff_max_ms = agent->backoff_max_ms,
 		.memory_qos = agent->allowance.memory_qos,
 		.pod_pids_max = agent->allowance.pod_pids_max,
 		.images = start->images,
 		.attempts = start->attempts,
+		.ceiling = &agent->ceiling.ceiling,
+		.apparmor = lp_profile_has_apparmor(),
+		.selinux = lp_profile_has_selinux(),
+		.profile = load_profile,
 		.object = mentioned,
 		.service = nth_service,
-		.arg = agent,
+		.tell = say,
+		.arg = start,
 	};
 }
 
@@ -230,23 +292,129 @@ end(struct start *start)
 
 /* ---- start */
 
-static int
-prepare_volumes(struct start *start, int pod_fd, struct lp_err *err)
+/* Whose the files of a volume are. Where tmpfs cannot shift ids those in memory belong to the ids that the container has outside. */
+static struct lp_volume_owner
+owner_of(const struct start *start, const struct lp_volume *volume)
 {
-	struct lp_volume *volumes;
+	const struct lp_spec_pod_security_context *context = start->view->spec->security_context;
+	bool memory = volume->kind == LP_VOLUME_MEMORY || volume->kind == LP_VOLUME_FILES;
+	struct lp_volume_owner owner = { .base = memory && !start->facts.tmpfs_idmap ? start->pod->uid_base : 0 };
+
+	if (!context || !context->fs_group.has || !volume->group)
+		return owner;
+	owner.has_group = true;
+	owner.group = (uint32_t)context->fs_group.value;
+	/* An emptyDir was given to the group when it was made. */
+	owner.on_mismatch = memory || volume->kind == LP_VOLUME_DISK || lp_text_same(context->fs_group_change_policy, "OnRootMismatch");
+	return owner;
+}
+
+/* What may take long: a server that must answer, a tree that must change hands. */
+static bool
+is_slow(const struct start *start, const struct lp_volume *volume)
+{
+	return volume->kind == LP_VOLUME_NFS || (owner_of(start, volume).has_group &&
+	    (volume->kind == LP_VOLUME_MADE || volume->kind == LP_VOLUME_HOST));
+}
+
+struct slow {
+	const struct start *start;
+	const struct lp_volume *volumes;
 	size_t count;
-	int rc = lp_convert_volumes(&start->arena, start->view, start->pod_path, &volumes, &count, err);
+	int pod_fd, volumes_fd;
+};
+
+/* In a child. */
+static int
+prepare_slow(void *arg, struct lp_buf *result, struct lp_err *err)
+{
+	const struct slow *slow = arg;
+	int rc = 0;
+
+	(void)result;
+	for (size_t i = 0; rc == 0 && i < slow->count; i++) {
+		const struct lp_volume *volume = &slow->volumes[i];
+		struct lp_volume_owner owner = owner_of(slow->start, volume);
+
+		if (volume->kind == LP_VOLUME_NFS)
+			rc = lp_volume_mount(slow->pod_fd, volume, err);
+		else if (volume->kind == LP_VOLUME_MADE)
+			rc = lp_volume_own(slow->volumes_fd, volume->handle, &owner, err);
+		else if (volume->kind == LP_VOLUME_HOST)
+			rc = lp_volume_own(AT_FDCWD, volume->path, &owner, err);
+	}
+	return rc;
+}
+
+static void
+slow_done(struct lp_child *child, const struct lp_err *why, int64_t now_ms)
+{
+	struct lp_pod *pod = lp_of(child, struct lp_pod, preparing);
+
+	(void)now_ms;
+	lp_child_cancel(child);		/* its result is empty */
+	if (why->code < 0) {
+		lp_agent_event(pod->agent, pod, "Warning", "FailedMount", "MountVolume.SetUp failed: %s", why->text);
+		lp_pod_wait(pod, "CreateContainerConfigError", "%s", why->text);
+		return;			/* the pod's own timer tries again */
+	}
+	pod->prepared = true;
+	lp_pod_nudge(pod);
+}
+
+static int
+prepare_volumes(struct start *start, const struct lp_volume *volumes, size_t count, int pod_fd, int volumes_fd, struct lp_err *err)
+{
+	struct slow slow = { start, volumes, count, pod_fd, volumes_fd };
+	bool any_slow = false;
+	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = lp_volume_prepare(pod_fd, &volumes[i], err);
-	/* A ConfigMap that is not there yet is found out before anything is made. */
+		rc = lp_volume_prepare(pod_fd, volumes_fd, &volumes[i], err);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct lp_volume_owner owner = owner_of(start, &volumes[i]);
 		struct lp_volume_file *files;
 		size_t file_count;
 
+		any_slow |= is_slow(start, &volumes[i]);
+		/* A ConfigMap that is not there yet is found out before anything is made. */
 		if (volumes[i].kind == LP_VOLUME_FILES)
 			rc = lp_volume_files(&start->arena, &volumes[i], start->view, start->pod->json, &start->facts, &files, &file_count, err);
+		else if (volumes[i].kind == LP_VOLUME_DISK)
+			rc = lp_volume_own(pod_fd, lp_arena_printf(&start->arena, "volumes/%s", volumes[i].name), &owner, err);
 	}
+	if (rc < 0 || !any_slow || start->pod->prepared)
+		return rc;
+	if (!lp_child_busy(&start->pod->preparing))
+		rc = lp_child_start(start->pod->agent->loop, &start->pod->preparing, prepare_slow, &slow, slow_done, err);
+	return rc < 0 ? rc : -EINPROGRESS;
+}
+
+/* The directories of a pod, and everything its volumes need. */
+static int
+prepare(struct start *start, struct lp_err *err)
+{
+	struct lp_agent *agent = start->pod->agent;
+	lp_auto_fd int pod_fd = -1;
+	lp_auto_fd int writable_fd = -1;
+	lp_auto_fd int volumes_fd = -1;
+	struct lp_volume *volumes = NULL;
+	size_t count = 0;
+	int rc = lp_convert_volumes(&start->arena, start->view, start->pod->json, &start->facts, &volumes, &count, err);
+
+	if (rc == 0)
+		rc = lp_path_mkdirs(agent->pods_fd, start->pod->uid, 0700, &pod_fd, err);
+	if (rc == 0)
+		rc = lp_path_mkdirs(pod_fd, "writable", 0700, &writable_fd, err);
+	if (rc == 0)
+		rc = lp_path_mkdirs(agent->data_fd, "volumes", 0700, &volumes_fd, err);
+	if (rc == 0)
+		rc = prepare_volumes(start, volumes, count, pod_fd, volumes_fd, err);
+	if (rc < 0 && rc != -EINPROGRESS)
+		lp_pod_wait(start->pod, "CreateContainerConfigError", "%s", err->text);
+	/* Once it is known what is where: can it all be shifted? */
+	if (rc == 0)
+		start->facts.uid_base = start->pod->uid_base = choose_range(start, volumes, count);
 	return rc;
 }
 
@@ -297,11 +465,11 @@ spawn(struct start *start, struct lp_err *err)
 int
 lp_pod_start(struct lp_pod *pod, int64_t now_ms, struct lp_err *err)
 {
-	lp_auto_fd int pod_fd = -1;
-	lp_auto_fd int writable_fd = -1;
 	struct start start;
 	int rc = begin(&start, pod, err);
 
+	if (rc == 0)
+		rc = check_ceiling(&start, err);
 	if (rc == 0)
 		rc = find_images(&start, err);
 	if (rc < 0)
@@ -311,18 +479,18 @@ lp_pod_start(struct lp_pod *pod, int64_t now_ms, struct lp_err *err)
 		lp_pod_wait(pod, "NetworkNotReady", "%s", err->text);
 		goto out;
 	}
-	pod->uid_base = choose_range(&start);
 	fill_facts(&start);
-	rc = lp_path_mkdirs(pod->agent->pods_fd, pod->uid, 0700, &pod_fd, err);
-	if (rc == 0)
-		rc = lp_path_mkdirs(pod_fd, "writable", 0700, &writable_fd, err);
-	if (rc == 0)
-		rc = prepare_volumes(&start, pod_fd, err);
+	rc = find_devices(&start, err);
 	if (rc < 0) {
 		lp_pod_wait(pod, "CreateContainerConfigError", "%s", err->text);
 		goto out;
 	}
+	rc = prepare(&start, err);
+	if (rc < 0)
+		goto out;
 	rc = spawn(&start, err);
+	if (rc == 0)
+		pod->prepared = false;		/* the next start looks at its volumes again */
 	for (size_t i = 0; rc == 0 && i < pod->container_count; i++)
 		lp_agent_event(pod->agent, pod, "Normal", "Pulled", "Container image \"%s\" already present on machine",
 		    container_at(start.view, i)->image);
@@ -337,21 +505,22 @@ static int
 write_volumes(struct start *start, struct lp_err *err)
 {
 	struct lp_pod *pod = start->pod;
-	/* Where tmpfs cannot shift ids the files belong to the ids that the container has outside. */
-	uint32_t owner = pod->uid_base && !pod->agent->node.tmpfs_idmap ? pod->uid_base : 0;
 	struct lp_volume *volumes;
 	size_t count;
-	int rc = lp_convert_volumes(&start->arena, start->view, start->pod_path, &volumes, &count, err);
+	int rc = lp_convert_volumes(&start->arena, start->view, pod->json, &start->facts, &volumes, &count, err);
 
 	for (size_t i = 0; rc == 0 && i < count; i++) {
+		struct lp_volume_owner owner = owner_of(start, &volumes[i]);
 		struct lp_volume_file *files;
 		size_t file_count;
 
+		if (volumes[i].kind == LP_VOLUME_MEMORY)
+			rc = lp_volume_own(pod->dir_fd, volumes[i].path, &owner, err);
 		if (volumes[i].kind != LP_VOLUME_FILES)
 			continue;
 		rc = lp_volume_files(&start->arena, &volumes[i], start->view, pod->json, &start->facts, &files, &file_count, err);
 		if (rc == 0)
-			rc = lp_volume_write(pod->dir_fd, volumes[i].name, files, file_count, owner, err);
+			rc = lp_volume_write(pod->dir_fd, volumes[i].name, files, file_count, &owner, err);
 	}
 	return rc;
 }

@@ -51,7 +51,7 @@ lp_test_facts(struct lp_test_facts *out, const char *pod, const char *objects)
 		.labels = none, .names = none, .user = "", .workdir = "/srv", .stop_signal = "SIGQUIT", .layers = layers, .layer_count = 2 };
 	for (size_t i = 0; i < lp_count(out->images); i++)
 		out->images[i] = (struct lp_facts_image){ .image = &out->image };
-	out->facts = (struct lp_facts){ .layers_path = "/data/layers", .pod_path = "/data/pods/u1", .instance = "limpet", .node_name = "n1",
+	out->facts = (struct lp_facts){ .layers_path = "/data/layers", .pod_path = "/data/pods/u1", .volumes_path = "/data/volumes", .instance = "limpet", .node_name = "n1",
 		.node_ip = "192.168.1.7", .pod_ip = "10.42.0.5", .cluster_domain = "cluster.local", .dns_ip = "10.43.0.10",
 		.host_resolv = "nameserver 9.9.9.9\n", .cpu_milli = 4000, .memory_bytes = INT64_C(8) << 30, .uid_base = 1048576,
 		.tmpfs_idmap = true, .images = out->images, .object = object_of, .service = service_of, .arg = out };

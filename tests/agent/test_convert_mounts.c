@@ -1,0 +1,129 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/convert.h"
+#include "tests/agent/facts.h"
+#include "tests/harness.h"
+
+static struct lp_test_facts t;
+static struct lp_control_pod record;
+
+static const char objects[] =
+    "[{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"data\",\"namespace\":\"shop\",\"uid\":\"c1\"},\"spec\":{\"volumeName\":\"made\"}},"
+    "{\"kind\":\"PersistentVolume\",\"metadata\":{\"name\":\"made\"},\"spec\":{\"claimRef\":{\"uid\":\"c1\"},\"csi\":{\"driver\":\"local.limpet.dev\",\"volumeHandle\":\"c1\"}}},"
+    "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"disk\",\"namespace\":\"shop\",\"uid\":\"c2\"},\"spec\":{\"volumeName\":\"local\"}},"
+    "{\"kind\":\"PersistentVolume\",\"metadata\":{\"name\":\"local\"},\"spec\":{\"claimRef\":{\"uid\":\"c2\"},\"local\":{\"path\":\"/mnt/disk\"}}},"
+    "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"waits\",\"namespace\":\"shop\",\"uid\":\"c3\"},\"spec\":{}},"
+    "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"stolen\",\"namespace\":\"shop\",\"uid\":\"c4\"},\"spec\":{\"volumeName\":\"made\"}},"
+    "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"evil\",\"namespace\":\"shop\",\"uid\":\"c5\"},\"spec\":{\"volumeName\":\"evil\"}},"
+    "{\"kind\":\"PersistentVolume\",\"metadata\":{\"name\":\"evil\"},\"spec\":{\"claimRef\":{\"uid\":\"c5\"},\"csi\":{\"driver\":\"local.limpet.dev\",\"volumeHandle\":\"../../etc\"}}},"
+    "{\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"web-e\",\"namespace\":\"shop\",\"uid\":\"c6\"},\"spec\":{\"volumeName\":\"made\"}}]";
+
+/* A pod with one volume, mounted once. */
+static const struct lp_mount *
+mount(const char *volume, const char *more, const char *context, struct lp_err *err)
+{
+	static char pod[8192];
+
+	(void)snprintf(pod, sizeof(pod),
+	    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\",\"uid\":\"u1\"},\"spec\":{"
+	    "\"volumes\":[{\"name\":\"e\",%s}],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"env\":[{\"name\":\"WHO\",\"value\":\"me\"}],"
+	    "\"securityContext\":{%s},\"volumeMounts\":[{\"name\":\"e\",\"mountPath\":\"/d\"%s}]}]}}", volume, context, more);
+	lp_test_facts(&t, pod, objects);
+	if (lp_convert_pod(&t.arena, t.pod, t.pod_json, &t.facts, &record, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < record.containers[0].config.mount_count; i++)
+		if (strcmp(record.containers[0].config.mounts[i].target, "/d") == 0)
+			return &record.containers[0].config.mounts[i];
+	return NULL;
+}
+
+#define DISK "\"emptyDir\":{}"
+#define CLAIM(name) "\"persistentVolumeClaim\":{\"claimName\":\"" name "\"}"
+
+TEST(a_claim_leads_to_its_volume_wherever_that_is)
+{
+	struct lp_err err = { 0 };
+	const struct lp_mount *m = mount(CLAIM("data"), "", "", &err);
+
+	CHECK(m != NULL);
+	CHECK_STR(m->source.path, "/data/volumes/c1");
+	CHECK(m->flags & LP_MOUNT_NODEV);
+	m = mount(CLAIM("disk"), ",\"readOnly\":true", "", &err);
+	CHECK(m != NULL);
+	CHECK_STR(m->source.path, "/mnt/disk");
+	CHECK(m->flags & LP_MOUNT_RO);
+}
+
+TEST(a_claim_that_is_missing_unbound_or_not_its_volumes_is_refused)
+{
+	struct lp_err err = { 0 };
+
+	CHECK(!mount(CLAIM("none"), "", "", &err));
+	CHECK_HAS(err.text, "persistentvolumeclaim \"none\" not found");
+	CHECK(!mount(CLAIM("waits"), "", "", &err));
+	CHECK_INT(err.code, -EAGAIN);
+	CHECK(!mount(CLAIM("stolen"), "", "", &err));
+	CHECK_INT(err.code, -EAGAIN);
+	CHECK(!mount(CLAIM("evil"), "", "", &err));	/* a handle is a name, never a path */
+	CHECK_INT(err.code, -EINVAL);
+	CHECK(!mount("\"ephemeral\":{\"volumeClaimTemplate\":{\"spec\":{}}}", "", "", &err));
+	CHECK_INT(err.code, -EPERM);		/* somebody else's claim of that name */
+}
+
+TEST(a_sub_path_is_made_below_the_volume_and_variables_are_replaced)
+{
+	struct lp_err err = { 0 };
+	const struct lp_mount *m = mount(DISK, ",\"subPath\":\"a/b\"", "", &err);
+
+	CHECK(m != NULL);
+	CHECK_STR(m->source.path, "/data/pods/u1/volumes/e");
+	CHECK_STR(m->sub, "a/b");
+	CHECK(m->flags & LP_MOUNT_MAKE_SUB);
+	m = mount(DISK, ",\"subPathExpr\":\"x/$(WHO)\"", "", &err);
+	CHECK(m != NULL);
+	CHECK_STR(m->sub, "x/me");
+	CHECK(!mount(DISK, ",\"subPathExpr\":\"$(NOBODY)\"", "", &err));
+	CHECK_HAS(err.text, "missing value for \"NOBODY\"");
+	CHECK(!mount(DISK, ",\"subPath\":\"a/../../b\"", "", &err));
+	CHECK(!mount(DISK, ",\"subPath\":\"/etc\"", "", &err));
+	m = mount("\"configMap\":{\"name\":\"cfg\"}", ",\"subPath\":\"key\"", "", &err);
+	CHECK(m != NULL);
+	CHECK_STR(m->sub, "..data/key");
+	CHECK(!(m->flags & LP_MOUNT_MAKE_SUB));
+}
+
+TEST(propagation_is_as_asked_and_both_ways_only_for_the_privileged)
+{
+	struct lp_err err = { 0 };
+	const struct lp_mount *m = mount(DISK, ",\"mountPropagation\":\"HostToContainer\"", "", &err);
+
+	CHECK(m != NULL);
+	CHECK_INT(m->propagation, LP_MOUNT_SLAVE);
+	m = mount(DISK, "", "", &err);
+	CHECK(m != NULL);
+	CHECK_INT(m->propagation, LP_MOUNT_PRIVATE);
+	CHECK(!mount(DISK, ",\"mountPropagation\":\"Bidirectional\"", "", &err));
+	m = mount(DISK, ",\"mountPropagation\":\"Bidirectional\"", "\"privileged\":true", &err);
+	CHECK(m != NULL);
+	CHECK_INT(m->propagation, LP_MOUNT_SHARED);
+}
+
+TEST(a_volume_of_the_image_can_be_written_also_when_the_root_cannot)
+{
+	static const char *const volumes[] = { "/var/lib/x", "/d", NULL };
+	struct lp_err err = { 0 };
+	size_t found = 0;
+
+	CHECK(mount(DISK, "", "\"readOnlyRootFilesystem\":true", &err) != NULL);
+	t.image.volumes = volumes;
+	CHECK_OK(lp_convert_pod(&t.arena, t.pod, t.pod_json, &t.facts, &record, &err), &err);
+	for (size_t i = 0; i < record.containers[0].config.mount_count; i++) {
+		const struct lp_mount *m = &record.containers[0].config.mounts[i];
+
+		found += m->kind == LP_MOUNT_TMPFS && strcmp(m->target, "/var/lib/x") == 0 && (m->flags & LP_MOUNT_COPY_UP);
+		CHECK(m->kind != LP_MOUNT_TMPFS || strcmp(m->target, "/d") != 0);	/* the pod's own volume is there */
+	}
+	CHECK_INT(found, 1);
+}
