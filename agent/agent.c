@@ -23,6 +23,7 @@
 #include "agent/standalone.h"
 #include "agent/tell.h"
 #include "agent/uplink.h"
+#include "agent/volume.h"
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -461,7 +462,10 @@ open_parts(struct lp_agent *agent, struct lp_err *err)
 	lp_node_probe(&agent->node, agent->data_fd, agent->cgroup_fd);
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
 		agent->node.address = 0;
-	return watch_images(agent, err);
+	if (!lp_volume_may_shift(agent->layers_path, agent->node.tmpfs_idmap))
+		(void)snprintf(agent->node.users_fault, sizeof(agent->node.users_fault), "the file system of %s cannot be idmapped", agent->layers_path);
+	rc = lp_ceiling_file_open(&agent->ceiling, agent, err);
+	return rc < 0 ? rc : watch_images(agent, err);
 }
 
 static int
@@ -529,6 +533,7 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 	agent->storing.pidfd = agent->storing.pipe_fd = -1;
 	agent->collecting.pidfd = agent->collecting.pipe_fd = -1;
 
+	agent->backoff_max_ms = config->backoff_max_ms;
 	rc = lp_instance_init(&agent->instance, &config->instance, true, err);
 	if (rc == 0)
 		rc = lp_loop_new(&agent->loop, err);
@@ -555,6 +560,8 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 			apply_revision(agent);
 		rc = find_running(agent, err);
 	}
+	if (rc == 0 && !config->down)
+		lp_ceiling_file_apply(&agent->ceiling);
 	return rc;
 }
 
@@ -597,6 +604,7 @@ lp_agent_close(struct lp_agent *agent)
 		lp_pod_free(value);
 	lp_map_fini(&agent->pods);
 	lp_watch_stop(&agent->images_watch);
+	lp_ceiling_file_close(&agent->ceiling);
 	lp_timer_stop(&agent->leave_timer);
 	lp_timer_stop(&agent->services_timer);
 	lp_defer_cancel(&agent->network_defer);

@@ -89,6 +89,30 @@ propagation(const struct mounting *m, const struct lp_spec_volume_mount *mount, 
 	return 0;
 }
 
+/*
+ * A path of the host within the owner's ceiling. What lies below the path that the ceiling names is opened from there, beneath it: a
+ * symbolic link that somebody made in a directory he may write to does not lead out (no check that could be outrun).
+ */
+static int
+within_ceiling(const struct mounting *m, const struct lp_volume *volume, struct lp_mount *out, struct lp_err *err)
+{
+	const struct lp_ceiling *ceiling = m->facts->ceiling;
+	const struct lp_ceiling_path *row;
+	const char *rest = "";
+
+	if (volume->kind != LP_VOLUME_HOST || !ceiling)
+		return 0;
+	if (!lp_ceiling_allows_path(ceiling, volume->path, out->flags & LP_MOUNT_RO))
+		return lp_err_say(err, -EPERM, "volume %s: the ceiling of this node does not allow %s%s", volume->name, volume->path,
+		    out->flags & LP_MOUNT_RO ? "" : " to be written to");
+	row = ceiling->paths_set ? lp_ceiling_path_of(ceiling, volume->path, &rest) : NULL;
+	if (!row || !*rest)
+		return 0;
+	out->source.path = row->path;
+	out->sub = out->sub ? lp_arena_printf(m->arena, "%s/%s", rest, out->sub) : rest;
+	return 0;
+}
+
 static int
 convert_volume_mount(const struct mounting *m, const struct lp_spec_volume_mount *mount, const struct lp_volume *volumes, size_t count,
     struct lp_mount *out, struct lp_err *err)
@@ -118,6 +142,9 @@ convert_volume_mount(const struct mounting *m, const struct lp_spec_volume_mount
 		out->sub = lp_arena_printf(m->arena, "..data/%s", out->sub);
 	else if (out->sub)
 		out->flags |= LP_MOUNT_MAKE_SUB;
+	rc = within_ceiling(m, volume, out, err);
+	if (rc < 0)
+		return rc;
 	return m->arena->failed ? lp_err_set(err, -ENOMEM, "volumeMounts") : 0;
 }
 

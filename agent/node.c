@@ -198,6 +198,10 @@ add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_n
 	add_pressures(arena, list, node, since_ms);
 	add_condition(arena, list, "LimitsUnavailable", missing != NULL, missing ? "ControllersMissing" : "ControllersPresent",
 	    missing ? missing : "every limit of a pod is enforced", since);
+	if (node->ceiling_fault[0])
+		add_condition(arena, list, "CeilingInvalid", true, "CeilingUnreadable", node->ceiling_fault, since);
+	if (node->users_fault[0])
+		add_condition(arena, list, "UserNamespacesUnavailable", true, "NoIdmappedLayers", node->users_fault, since);
 	add_condition(arena, list, "Ready", true, "KubeletReady", "limpet agent is posting ready status", since);
 }
 

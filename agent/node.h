@@ -31,6 +31,8 @@ struct lp_node {
 	bool tmpfs_idmap;		/* Linux 6.3 */
 	bool may_protect;		/* CAP_SYS_RESOURCE: negative oom_score_adj */
 	uint32_t address;		/* other machines reach it here; 0 unknown */
+	char ceiling_fault[256];	/* why the owner's ceiling cannot be read; "" it can, or there is none */
+	char users_fault[256];		/* why pods have no user namespace of their own; "" they have */
 	struct lp_node_pressure pressure[LP_PRESSURE_KINDS];
 };
 

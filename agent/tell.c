@@ -19,7 +19,7 @@ enum { REPORT_MAX = 16 << 20, REASON_MAX = 48, AGAIN_MS = 2000 };
 
 struct event {
 	struct lp_list link;
-	char *namespace, *name, *uid;
+	char *namespace, *name, *uid;	/* of the pod; the node: name only */
 	const char *type;		/* "Normal", "Warning" */
 	char reason[REASON_MAX];
 	char message[LP_ERR_TEXT];
@@ -52,12 +52,12 @@ free_event(struct lp_tell *tell, struct event *event)
 }
 
 static struct event *
-same_event(const struct lp_tell *tell, const struct lp_pod *pod, const char *reason, const char *message)
+same_event(const struct lp_tell *tell, const char *uid, const char *reason, const char *message)
 {
 	lp_list_each(link, &tell->events) {
 		struct event *event = lp_of(link, struct event, link);
 
-		if (!event->sending && strcmp(event->uid, pod->uid) == 0 && strcmp(event->reason, reason) == 0 &&
+		if (!event->sending && strcmp(event->uid, uid) == 0 && strcmp(event->reason, reason) == 0 &&
 		    strcmp(event->message, message) == 0)
 			return event;
 	}
@@ -77,7 +77,7 @@ lp_agent_event(struct lp_agent *agent, const struct lp_pod *pod, const char *typ
 	va_end(args);
 	if (!tell || agent->standalone)
 		return;		/* nobody is there to be told */
-	event = same_event(tell, pod, reason, message);
+	event = same_event(tell, pod ? pod->uid : "", reason, message);
 	if (event) {
 		event->count++;
 		event->last_ms = lp_clock_wall_ms();
@@ -87,8 +87,8 @@ lp_agent_event(struct lp_agent *agent, const struct lp_pod *pod, const char *typ
 	event = lp_seam.alloc(sizeof(*event));
 	if (!event)
 		return;		/* an event is a courtesy: without memory there is none */
-	*event = (struct event){ .type = type, .count = 1, .namespace = strdup(pod->namespace), .name = strdup(pod->name),
-		.uid = strdup(pod->uid) };
+	*event = (struct event){ .type = type, .count = 1, .namespace = strdup(pod ? pod->namespace : ""),
+		.name = strdup(pod ? pod->name : agent->name ? agent->name : ""), .uid = strdup(pod ? pod->uid : "") };
 	event->first_ms = event->last_ms = lp_clock_wall_ms();
 	(void)snprintf(event->reason, sizeof(event->reason), "%s", reason);
 	memcpy(event->message, message, sizeof(message));
@@ -107,10 +107,11 @@ add_event(struct lp_tell *tell, struct lp_arena *arena, struct lp_json *list, st
 
 	(void)lp_json_set_str(arena, row, "namespace", event->namespace);
 	about = lp_json_set_object(arena, row, "involvedObject");
-	(void)lp_json_set_str(arena, about, "kind", "Pod");
-	(void)lp_json_set_str(arena, about, "namespace", event->namespace);
-	(void)lp_json_set_str(arena, about, "name", event->name);
-	(void)lp_json_set_str(arena, about, "uid", event->uid);
+	(void)lp_json_set_str(arena, about, "kind", *event->uid ? "Pod" : "Node");
+	if (*event->uid)
+		(void)lp_json_set_str(arena, about, "namespace", event->namespace);
+	(void)lp_json_set_str(arena, about, "name", *event->uid ? event->name : tell->agent->name);
+	(void)lp_json_set_str(arena, about, "uid", *event->uid ? event->uid : tell->agent->name);
 	(void)lp_json_set_str(arena, about, "apiVersion", "v1");
 	source = lp_json_set_object(arena, row, "source");
 	(void)lp_json_set_str(arena, source, "component", "limpet-agent");
