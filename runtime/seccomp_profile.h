@@ -53,7 +53,7 @@ struct lp_seccomp_arg {
 	uint64_t value, value_two;
 };
 
-#define LP_SECCOMP_ERRNO_UNSET (-1)	/* EPERM for ERRNO, 0 for TRACE */
+#define LP_SECCOMP_ERRNO_UNSET (-1)	/* EPERM */
 
 struct lp_seccomp_rule {
 	const char *const *names;
