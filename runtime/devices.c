@@ -134,7 +134,7 @@ lp_devices_program(const struct lp_device *devices, size_t count, struct bpf_ins
 		return -E2BIG;
 	n = begin(out);
 	for (size_t i = 0; i < count; i++)
-		n += add_row(out + n, &devices[i]);
+		n += devices[i].type == 'p' ? 0 : add_row(out + n, &devices[i]);	/* a pipe is no device */
 	n += answer(out + n, 0);
 	return (int)n;
 }
@@ -269,8 +269,8 @@ lp_devices_filter(int cgroup_fd, const struct lp_device *devices, size_t count, 
 	for (size_t i = 0; i < count; i++) {
 		if (devices[i].type == 'a')
 			return 0;
-		if (devices[i].type != 'c' && devices[i].type != 'b')
-			return lp_err_say(err, -EINVAL, "device type '%c' is not c, b or a", devices[i].type);
+		if (devices[i].type != 'c' && devices[i].type != 'b' && devices[i].type != 'u' && devices[i].type != 'p')
+			return lp_err_say(err, -EINVAL, "device type '%c' is not c, b, u, p or a", devices[i].type);
 	}
 	n = lp_devices_program(devices, count, scratch(), INSNS_MAX);
 	if (n < 0)

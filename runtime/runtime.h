@@ -139,7 +139,7 @@ struct lp_mount {
 /* A node in /dev and the permission to use it. The six usual ones need no row. */
 struct lp_device {
 	const char *path;		/* "/dev/ttyUSB0"; NULL: permission only */
-	char type;			/* 'c', 'b', or 'a' for all (path NULL) */
+	char type;			/* 'c' (or 'u'), 'b', 'p' a pipe, or 'a' for all (path NULL) */
 	int32_t major, minor;		/* -1: any (permission only) */
 	bool read, write, mknod;
 	uint32_t mode;			/* of the node, 0: 0666 */
