@@ -20,6 +20,7 @@
 #include "agent/pod.h"
 #include "agent/resolver.h"
 #include "agent/services.h"
+#include "agent/reclaim.h"
 #include "agent/standalone.h"
 #include "agent/tell.h"
 #include "agent/uplink.h"
@@ -186,6 +187,7 @@ apply_revision(struct lp_agent *agent)
 		lp_pod_nudge(pod);
 		lp_pod_refresh(pod);
 	}
+	lp_reclaim_look(agent->reclaim);
 	lp_agent_network_changed(agent);
 	lp_agent_report_changed(agent);
 }
@@ -494,7 +496,7 @@ open_guard(struct lp_agent *agent, struct lp_err *err)
 
 	if (rc == 0)
 		lp_hierarchy_protect(agent);
-	return rc;
+	return rc == 0 ? lp_reclaim_new(agent, &agent->reclaim, err) : rc;
 }
 
 static int
@@ -598,6 +600,7 @@ lp_agent_close(struct lp_agent *agent)
 	lp_resolver_free(agent->resolver);
 	lp_hostnet_free(agent->hostnet);
 	lp_guard_free(agent->guard);
+	lp_reclaim_free(agent->reclaim);
 	lp_child_cancel(&agent->storing);
 	lp_collect_stop(agent);
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))

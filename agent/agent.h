@@ -32,6 +32,7 @@
 struct lp_uplink;
 struct lp_console;
 struct lp_guard;
+struct lp_reclaim;
 struct lp_hostnet;
 struct lp_resolver;
 struct lp_standalone;
@@ -62,6 +63,7 @@ struct lp_agent {
 	int64_t backoff_max_ms;		/* the longest CrashLoopBackOff; 0: five minutes */
 	struct lp_allowance allowance;	/* what the operator keeps for the machine itself */
 	struct lp_guard *guard;
+	struct lp_reclaim *reclaim;	/* directories of volumes that go */
 	struct lp_stats_sample sample;	/* of the whole node; stats.h */
 	size_t weighed_count;		/* hierarchy.h: what the classes weigh now */
 	int64_t weighed_milli;

@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/guard.h"
 #include "agent/pod.h"
+#include "agent/reclaim.h"
 #include "agent/uplink.h"
 #include "base/auto.h"
 #include "base/clock.h"
@@ -206,6 +207,7 @@ assemble(struct lp_tell *tell, struct lp_arena *arena, struct lp_json *report)
 	gone = lp_json_set_array(arena, report, "gone");
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
 		any = add_pod(arena, pods, gone, value) || any;
+	any = lp_reclaim_report(agent->reclaim, arena, report) || any;
 	events = lp_json_set_array(arena, report, "events");
 	lp_list_each(link, &tell->events)
 		add_event(tell, arena, events, lp_of(link, struct event, link));
@@ -248,6 +250,7 @@ report_done(struct lp_agent *agent, bool accepted)
 		if (tell->node_sending[0])
 			memcpy(tell->node_digest, tell->node_sending, sizeof(tell->node_digest));
 		memcpy(tell->revision_digest, tell->revision_sending, sizeof(tell->revision_digest));
+		lp_reclaim_told(agent->reclaim);
 		taken_pods(agent);
 		lp_list_each(link, &tell->events)
 			if (lp_of(link, struct event, link)->sending)
