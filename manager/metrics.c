@@ -337,3 +337,24 @@ lp_metrics_summary(struct lp_request *request)
 	else
 		ask_nodes(request, name, answer_summary);
 }
+
+static void
+answer_all(struct ask *ask)
+{
+	struct lp_request *request = ask->request;
+	struct lp_json *list = lp_json_new(&request->arena, LP_JSON_OBJECT), *items = lp_json_set_array(&request->arena, list, "items");
+
+	for (size_t i = 0; i < ask->count; i++) {
+		struct lp_json *document = parse(ask, &ask->pieces[i]);
+
+		if (document)
+			lp_json_append(&request->arena, items, document);
+	}
+	lp_request_reply(request, 200, list);
+}
+
+void
+lp_metrics_all(struct lp_request *request)
+{
+	ask_nodes(request, NULL, answer_all);
+}

@@ -16,4 +16,7 @@ void lp_metrics_list(struct lp_request *request);
 /* GET /api/v1/nodes/<name>/proxy/stats/summary */
 void lp_metrics_summary(struct lp_request *request);
 
+/* GET /fleet/v1/stats: {"items":[summary of every node that answers]} */
+void lp_metrics_all(struct lp_request *request);
+
 #endif

@@ -46,6 +46,7 @@ static const struct path_route {
 	{ "GET",    "/fleet/v1/tokens",      lp_sign_tokens,         LP_HTTP_COLLECT },
 	{ "POST",   "/fleet/v1/tokens",      lp_sign_tokens,         LP_HTTP_COLLECT },
 	{ "DELETE", "/fleet/v1/tokens/*",    lp_sign_tokens,         LP_HTTP_COLLECT },
+	{ "GET",    "/fleet/v1/stats",       lp_metrics_all,          LP_HTTP_COLLECT },
 	{ "GET",    "/fleet/v1/link",        lp_fleet_link,           LP_HTTP_STREAM },
 	{ "POST",   "/fleet/v1/report",      lp_fleet_report,         LP_HTTP_COLLECT },
 	{ "POST",   "/fleet/v1/stream/*",    lp_fleet_stream,         LP_HTTP_STREAM },

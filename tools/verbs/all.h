@@ -25,5 +25,6 @@ int lp_info_resources(int argc, char **argv);
 int lp_token_run(int argc, char **argv);
 int lp_image_run(int argc, char **argv);
 int lp_node_run(int argc, char **argv);
+int lp_top_run(int argc, char **argv);
 
 #endif

@@ -25,6 +25,7 @@ const struct lp_verb lp_verbs[] = {
 	{ "api-resources", "the kinds of objects there are",                     lp_info_resources },
 	{ "token",         "join tokens: create, list, delete",                  lp_token_run },
 	{ "image",         "images of this node: load, ls, rm",                  lp_image_run },
+	{ "top",           "what nodes, pods and containers use right now",      lp_top_run },
 	{ "node",          "the devices of the fleet: list, show",               lp_node_run },
 	{ NULL, NULL, NULL },
 };
