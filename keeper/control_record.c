@@ -156,6 +156,9 @@ static const struct lp_flat_field process_fields[] = {
 	LP_FLAT_MANY(15, S, rlimits, rlimit_count, T_RLIMIT),
 	LP_FLAT_BOOLEAN(16, S, oom_score_set),
 	LP_FLAT_INTEGER(17, S, oom_score_adj),
+	LP_FLAT_INTEGER(18, S, seccomp_flags),
+	LP_FLAT_STRING(19, S, apparmor),
+	LP_FLAT_STRING(20, S, selinux),
 	LP_FLAT_END
 };
 #undef S
