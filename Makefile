@@ -125,7 +125,7 @@ sources  = $(filter-out $(if $(SAN),base/nss_stub.c base/math_stub.c),$(wildcard
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(1))
 HARNESS  := $(BUILD)/tests/harness.a
 ARCHIVES := $(FOLDERS:%=$(BUILD)/%.a) $(BUILD)/tools.a $(HARNESS)
-TOOLSRC  := $(filter-out tools/limpet.c,$(wildcard tools/*.c)) $(wildcard tools/verbs/*.c)
+TOOLSRC  := $(filter-out tools/limpet.c,$(wildcard tools/*.c)) $(wildcard tools/verbs/*.c tools/oci/*.c)
 
 # The archives that the folder (or tests/folder) named $(1) may link, the highest layer first.
 needs = $(shell awk '$$1 == "$(1)" || $$1 == "tests/$(1)" { for (i = NF; i > 1; i--) \
@@ -149,7 +149,7 @@ PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 .SECONDARY:
 .SUFFIXES:
 
-all: $(if $(wildcard tools/limpet.c),$(BUILD)/limpet) $(ARCHIVES)
+all: $(if $(wildcard tools/limpet.c),$(BUILD)/limpet $(BUILD)/limpet-oci) $(ARCHIVES)
 
 # ---- rules -----------------------------------------------------------------------------------------------------------
 $(SYSROOT)/.stamp: tools/sysroot
@@ -212,6 +212,10 @@ endif
 $(BUILD)/limpet: $(BUILD)/limpet.debug
 	$(call say,STRIP,$@)
 	$Q$(STRIP) --strip-all -o $@.$$$$ $< && mv $@.$$$$ $@
+
+# Called by this name it is an OCI runtime.
+$(BUILD)/limpet-oci: $(BUILD)/limpet
+	$Qln -sf limpet $@
 
 $(UNIT) $(WORLD) $(KERNEL): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HARNESS) $$(call helpers,$$(*D)) $$(call needs,$$(*D))
 	$(call say,LD,$@)
@@ -282,6 +286,7 @@ demo-stop:
 
 install: $(BUILD)/limpet
 	install -D -m 0755 $(BUILD)/limpet $(DESTDIR)/usr/bin/limpet
+	ln -sf limpet $(DESTDIR)/usr/bin/limpet-oci
 	$(if $(wildcard tools/limpet.1),install -D -m 0644 tools/limpet.1 $(DESTDIR)/usr/share/man/man1/limpet.1)
 
 # The sysroots, package caches and downloaded images stay; remove build/ to drop those too.

@@ -3,6 +3,7 @@
  *
  * The word after the program's name chooses.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "agent/prober.h"
 #include "keeper/keeper.h"
 #include "manager/manager.h"
+#include "tools/oci/oci.h"
 #include "tools/static/tables.h"
 #include "tools/up.h"
 #include "tools/verbs.h"
@@ -29,6 +31,7 @@ static const struct lp_verb roles[] = {
 	{ "manager", "run the central manager: API server, store, controllers, scheduler, CA", lp_manager_main },
 	{ "join", "enrol this device with a manager", lp_enroll_main },
 	{ "agent", "run the node agent, with or without a manager", lp_agent_main },
+	{ "oci", "be an OCI runtime: create, start, exec, delete ...", lp_oci_main },
 	{ "down", "take an instance down whose agent does not run", lp_agent_down_main },
 	{ "keeper", NULL, keeper_main },	/* internal: started by an agent */
 	{ "holder", NULL, lp_holder_main },	/* internal: started by an agent */
@@ -88,11 +91,23 @@ verb_first(int argc, char **argv)
 	argv[1] = verb;
 }
 
+/* A link to us by one of these names is an OCI runtime. */
+static bool
+is_oci(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+	const char *name = slash ? slash + 1 : program;
+
+	return strcmp(name, "limpet-oci") == 0 || strcmp(name, "runc") == 0 || strcmp(name, "crun") == 0;
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct lp_verb *verb;
 
+	if (argc > 0 && is_oci(argv[0]))
+		return lp_oci_main(argc, argv);
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
 		return help();
 	if (strcmp(argv[1], "--version") == 0) {

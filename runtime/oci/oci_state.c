@@ -233,6 +233,7 @@ print(const struct lp_oci_home *home, const struct lp_oci_state *state, struct l
 	(void)lp_json_set_bool(arena, json, "ready", state->ready);
 	(void)lp_json_set_bool(arena, json, "poststart", state->poststart);
 	(void)lp_json_set_bool(arena, json, "poststop", state->poststop);
+	(void)lp_json_set_bool(arena, json, "sharedPids", state->shared_pids);
 	(void)lp_json_set_str(arena, json, "bootId", record->boot_id);
 	(void)lp_json_set_int(arena, json, "pid", record->pid);
 	(void)lp_json_set_int(arena, json, "startTicks", (int64_t)record->start_ticks);
@@ -299,6 +300,7 @@ lp_oci_state_read(const struct lp_oci_home *home, struct lp_arena *arena, struct
 	state.ready = lp_json_bool(json, "ready", false);
 	state.poststart = lp_json_bool(json, "poststart", false);
 	state.poststop = lp_json_bool(json, "poststop", false);
+	state.shared_pids = lp_json_bool(json, "sharedPids", false);
 	(void)snprintf(state.record.id, sizeof(state.record.id), "%s", home->id);
 	copy_text(state.record.boot_id, sizeof(state.record.boot_id), json, "bootId");
 	copy_text(state.record.cgroup_name, sizeof(state.record.cgroup_name), json, "cgroupName");

@@ -37,6 +37,7 @@ struct lp_oci_state {
 	struct lp_container_record record;	/* pid 0 while creating */
 	bool ready;			/* create came to its end */
 	bool poststart, poststop;	/* config.json has such hooks */
+	bool shared_pids;		/* no pid namespace of its own: its first process may end before the others */
 };
 
 /* A container's directory. */

@@ -1,0 +1,144 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "tools/oci/oci_common.h"
+
+static const char own_parent[] = "/limpet-oci";
+
+/* "a-b.slice" lies in "a.slice": systemd's way to say a/b. "-" is the top. */
+static char *
+slice_path(struct lp_arena *arena, const char *slice, size_t len)
+{
+	char *path = lp_arena_printf(arena, "%s", "");
+	const char *end = slice + len - strlen(".slice");
+
+	if (len < 7 || strncmp(end, ".slice", 6) != 0)
+		return NULL;
+	if (len == 7 && slice[0] == '-')
+		return path;
+	for (const char *at = slice; path && at <= end; at++)
+		if (at == end || *at == '-')
+			path = lp_arena_printf(arena, "%s/%.*s.slice", path, (int)(at - slice), slice);
+	return path;
+}
+
+/* SLICE:PREFIX:NAME -> /a.slice/a-b.slice/PREFIX-NAME.scope */
+static int
+systemd_path(struct lp_arena *arena, const char *wanted, const char **out, struct lp_err *err)
+{
+	const char *prefix = strchr(wanted, ':');
+	const char *name = prefix ? strchr(prefix + 1, ':') : NULL;
+	const char *slice = wanted;
+	size_t slice_len = prefix ? (size_t)(prefix - wanted) : 0;
+	char *path;
+
+	if (!name || strchr(name + 1, ':') || strchr(wanted, '/'))
+		return lp_err_say(err, -EINVAL, "linux.cgroupsPath: expected to be of format \"slice:prefix:name\", got \"%.100s\"", wanted);
+	if (slice_len == 0) {
+		slice = geteuid() == 0 ? "system.slice" : "user.slice";
+		slice_len = strlen(slice);
+	}
+	path = slice_path(arena, slice, slice_len);
+	if (!path)
+		return lp_err_say(err, -EINVAL, "linux.cgroupsPath: \"%.*s\" is no slice", (int)slice_len, slice);
+	if (lp_text_ends(name + 1, ".slice"))
+		*out = lp_arena_printf(arena, "%s/%s", path, name + 1);
+	else
+		*out = lp_arena_printf(arena, "%s/%.*s%s%s.scope", path, (int)(name - prefix - 1), prefix + 1, name - prefix > 1 ? "-" : "", name + 1);
+	return *out ? 0 : lp_err_set(err, -ENOMEM, "cgroup");
+}
+
+/* No "..", no empty parts. */
+static const char *
+clean_path(struct lp_arena *arena, const char *path)
+{
+	char *out = lp_arena_alloc(arena, strlen(path) + 2);
+	size_t used = 0;
+
+	while (out && *(path += strspn(path, "/"))) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && strncmp(path, "..", 2) == 0)
+			return NULL;
+		if (len != 1 || path[0] != '.') {
+			out[used++] = '/';
+			memcpy(out + used, path, len);
+			used += len;
+		}
+		path += len;
+	}
+	return out;
+}
+
+int
+lp_oci_cgroup_path(struct lp_arena *arena, const char *wanted, const char *id, const char **out, struct lp_err *err)
+{
+	*out = "";
+	if (strcmp(lp_oci_global.cgroup_manager, "disabled") == 0)
+		return 0;
+	if (!wanted || !wanted[0]) {
+		*out = lp_arena_printf(arena, "%s/%s", own_parent, id);
+		return *out ? 0 : lp_err_set(err, -ENOMEM, "cgroup");
+	}
+	if (lp_oci_global.systemd || strcmp(lp_oci_global.cgroup_manager, "systemd") == 0)
+		return systemd_path(arena, wanted, out, err);
+	*out = clean_path(arena, wanted[0] == '/' ? wanted : lp_arena_printf(arena, "%s/%s", own_parent, wanted));
+	if (!*out || !(*out)[0])
+		return lp_err_say(err, -EINVAL, "linux.cgroupsPath: \"%.100s\" names no cgroup", wanted);
+	return 0;
+}
+
+/* Is more asked for than being in a cgroup? */
+static bool
+any_limit(const struct lp_cgroup_limits *limits)
+{
+	return lp_cgroup_needs(limits) != 0 || limits->unified_count != 0;
+}
+
+int
+lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int root = -1;
+	const char *slash = strrchr(path, '/');
+	char parent[1024];
+	struct lp_err words = { 0 };
+	int rc;
+
+	*out_fd = -1;
+	if (!path[0])
+		return 0;
+	if (!slash || (size_t)(slash - path) >= sizeof(parent))
+		return lp_err_set(err, -ENAMETOOLONG, "cgroup %s", path);
+	(void)snprintf(parent, sizeof(parent), ".%.*s", (int)(slash - path), path);
+	rc = lp_cgroup_root_open(NULL, &root, &words);
+	if (rc == 0 && slash == path)
+		rc = lp_path_open(root, ".", O_RDONLY | O_DIRECTORY, 0, out_fd, &words);
+	else if (rc == 0)
+		rc = lp_cgroup_make_with(root, parent + 2, lp_cgroup_needs(limits), out_fd, NULL, &words);
+	if (rc == 0)
+		return 0;
+	if (rc == -EOPNOTSUPP || ((rc == -EACCES || rc == -EPERM || rc == -EROFS) && (geteuid() != 0 || !any_limit(limits)))) {
+		lp_oci_warn("running without a cgroup: %s", words.text);
+		return 0;
+	}
+	if (err)
+		*err = words;
+	return rc;
+}
+
+void
+lp_oci_cgroup_tidy(const char *path)
+{
+	lp_auto_fd int root = -1;
+
+	if (strncmp(path, own_parent, sizeof(own_parent) - 1) != 0 || strchr(path + sizeof(own_parent), '/'))
+		return;
+	if (lp_cgroup_root_open(NULL, &root, NULL) == 0)
+		(void)unlinkat(root, own_parent + 1, AT_REMOVEDIR);	/* others live there: it stays */
+}
