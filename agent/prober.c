@@ -34,6 +34,7 @@ struct prober {
 	struct lp_arena arena;
 	char path[1024];
 	int redirects;
+	bool moved;			/* to be asked again elsewhere: the end of this connection means nothing */
 	uint8_t answer[ANSWER_BYTES];	/* gRPC */
 	size_t answer_len;
 	enum verdict verdict;
@@ -152,6 +153,8 @@ say_unreachable(struct prober *prober, const struct lp_err *why)
 	const struct lp_control_action *action = &prober->action;
 	char dial[320];
 
+	if (prober->moved)
+		return;
 	if (why->code == -ECONNREFUSED)
 		(void)snprintf(dial, sizeof(dial), "dial tcp %s:%u: connect: connection refused", action->host, action->port);
 	else
@@ -210,8 +213,8 @@ http_head(struct lp_client_call *call, int status, const struct lp_http_headers 
 	}
 	if (++prober->redirects > REDIRECTS)
 		conclude(prober, NO, "Get \"%s\": stopped after %d redirects", prober->path, REDIRECTS);
-	else
-		lp_loop_stop(prober->loop);	/* the loop of questions in lp_prober_main goes on */
+	prober->moved = true;
+	lp_loop_stop(prober->loop);	/* run() goes on */
 }
 
 static void
@@ -425,11 +428,10 @@ run(struct prober *prober, const char *id, struct lp_err *err)
 	if (!rc)
 		rc = lock(err);
 	while (!rc && prober->verdict == GO_ON) {
-		int redirects = prober->redirects;
-
 		rc = lp_loop_run(prober->loop, err);
-		if (!rc && prober->verdict == GO_ON && prober->redirects > redirects) {
+		if (!rc && prober->verdict == GO_ON && prober->moved) {
 			lp_client_free(lp_take(&prober->client));
+			prober->moved = false;
 			rc = ask(prober, err);
 		}
 	}
@@ -446,6 +448,7 @@ lp_prober_main(int argc, char **argv)
 		(void)fprintf(stderr, "limpet prober is started by limpet keeper\n");
 		return 2;
 	}
+	(void)prctl(PR_SET_NAME, "limpet-prober");
 	lp_arena_init(&prober.arena, LP_CONTROL_RECORD);
 	if (run(&prober, argv[1], &err) < 0) {
 		prober.verdict = NOT_ASKED;

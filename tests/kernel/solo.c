@@ -40,6 +40,7 @@ on_pod(struct lp_control *control, const struct lp_control_state *state)
 	solo.phase = state->phase;
 	solo.error = state->error;
 	(void)snprintf(solo.error_text, sizeof(solo.error_text), "%s", state->error_text ? state->error_text : "");
+	(void)snprintf(solo.why, sizeof(solo.why), "%s", state->reason ? state->reason : "");
 	(void)snprintf(solo.note, sizeof(solo.note), "%s", state->note ? state->note : "");
 	solo.pods++;
 }
@@ -78,6 +79,14 @@ on_status(struct lp_control *control, const struct lp_control_status *status)
 	(void)snprintf(s->reason, sizeof(s->reason), "%s", status->end.set ? status->end.reason : status->reason ? status->reason : "");
 	(void)snprintf(s->message, sizeof(s->message), "%s",
 	    status->end.message ? status->end.message : status->message ? status->message : "");
+	for (size_t i = 0; i < status->news_count; i++) {
+		const struct lp_control_news *news = &status->news[i];
+
+		CHECK(news->kind > 0 && (size_t)news->kind < lp_count(s->news) && news->text);
+		CHECK(news->count >= s->news[news->kind]);	/* it never falls */
+		s->news[news->kind] = news->count;
+		(void)snprintf(s->words[news->kind], sizeof(s->words[0]), "%s", news->text);
+	}
 	(void)snprintf(s->last_reason, sizeof(s->last_reason), "%s", status->last.set ? status->last.reason : "");
 }
 

@@ -22,6 +22,8 @@
 struct solo_seen {
 	struct lp_control_status status;	/* texts are copies */
 	char name[64], reason[64], message[512], last_reason[64];
+	uint64_t news[8];			/* by enum lp_control_news_kind */
+	char words[8][512];
 };
 
 struct solo {
@@ -44,7 +46,7 @@ struct solo {
 	uint64_t begun, ended, resized;
 	int resized_code;
 	struct lp_container_exit end;
-	char note[64], error_text[256];
+	char note[64], error_text[256], why[64];
 };
 
 extern struct solo solo;
