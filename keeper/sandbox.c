@@ -113,12 +113,15 @@ lp_sandbox_write(struct lp_sandbox *sandbox, const struct lp_control_file *file,
 static int
 make_cgroup(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
 {
-	uint32_t left_out = 0;
+	uint32_t left_out = 0, needs;
 	int rc;
 
 	if (sandbox->cgroup_root_fd < 0 || !pod->cgroup)
 		return 0;
-	rc = lp_cgroup_make(sandbox->cgroup_root_fd, pod->cgroup, &sandbox->cgroup_fd, &sandbox->missing, err);
+	needs = lp_cgroup_needs(&pod->limits);
+	for (size_t i = 0; i < pod->container_count; i++)
+		needs |= lp_cgroup_needs(&pod->containers[i].config.limits);
+	rc = lp_cgroup_make_with(sandbox->cgroup_root_fd, pod->cgroup, needs, &sandbox->cgroup_fd, &sandbox->missing, err);
 	if (!rc)
 		rc = lp_cgroup_limit(sandbox->cgroup_fd, &pod->limits, &left_out, err);
 	sandbox->missing |= left_out;

@@ -137,6 +137,17 @@ filter_devices(struct lp_container *container, const struct lp_container_config 
 	return rc;
 }
 
+/* Source: OCI runtime-spec config-linux.md "Cgroup ownership": the user of the process, the group stays. */
+static int
+delegate(struct lp_container *container, const struct lp_container_config *config, struct lp_err *err)
+{
+	uint32_t uid;
+
+	if (lp_ns_map(config->uids, config->uid_count, config->process.uid, &uid) < 0)
+		return lp_err_say(err, -ERANGE, "user %u is not mapped", config->process.uid);
+	return lp_cgroup_delegate(container->cgroup, uid, (gid_t)-1, err);
+}
+
 static int
 make_cgroup(struct lp_container *container, const struct lp_container_config *config, struct lp_err *err)
 {
@@ -154,7 +165,8 @@ make_cgroup(struct lp_container *container, const struct lp_container_config *co
 	if (container->missing && config->strict)
 		return lp_err_say(err, -EOPNOTSUPP, "limits cannot be set: this node has no %s controller",
 		    lp_cgroup_controller_name((enum lp_cgroup_controller)__builtin_ctz(container->missing)));
-	return filter_devices(container, config, err);
+	rc = filter_devices(container, config, err);
+	return rc < 0 || !config->cgroup_delegate ? rc : delegate(container, config, err);
 }
 
 static void

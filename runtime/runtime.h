@@ -269,6 +269,8 @@ struct lp_container_config {
 	const char *cgroup_name;	/* "web.0" */
 	struct lp_cgroup_limits limits;
 	bool strict;			/* a limit or device filter that cannot be set is an error */
+	bool cgroup_delegate;		/* the cgroup goes to the process's user (lp_cgroup_delegate), who may then divide it; for a
+					 * new cgroup namespace and a cgroup mount that may be written */
 	const char *mount_label;	/* SELinux context of the mounts; an error where the kernel has no SELinux; NULL: none */
 	const struct lp_hooks *hooks;	/* NULL: none */
 	/*
