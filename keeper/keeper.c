@@ -347,6 +347,16 @@ close_on_exec(void)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);	/* one that is not open is no harm */
 }
 
+/* The kernel takes containers first, whatever they hold; where it does not let us say so, all are equal. */
+static void
+be_last_to_die(void)
+{
+	lp_auto_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)!write(fd, "-998", 4);
+}
+
 static int
 prepare(struct lp_keeper *keeper, struct lp_err *err)
 {
@@ -422,6 +432,7 @@ lp_keeper_main(int argc, char **argv)
 	close_on_exec();
 	(void)prctl(PR_SET_NAME, "limpet-keeper");
 	(void)umask(022);
+	be_last_to_die();
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)mallopt(M_MMAP_THRESHOLD, 65536);		/* what was needed for a moment goes back */
 	(void)mallopt(M_TRIM_THRESHOLD, 4096);

@@ -211,6 +211,8 @@ save(struct lp_arena *arena, struct lp_keeper *keeper, struct lp_buf *out, struc
 		.deadline_ms = keeper->facts.deadline_ms,
 		.went_ms = keeper->went_ms,
 		.pod_deadline_ms = keeper->pod.deadline_ms,
+		.reaper = keeper->sandbox.ns.reaper,
+		.reaper_fd = keeper->sandbox.ns.reaper_fd + 1,
 	};
 	int rc = 0;
 
@@ -249,7 +251,7 @@ flag_all(struct lp_keeper *keeper, int memory_fd, int flags)
 			rc |= set_flags(fd, flags);
 	rc |= set_flags(keeper->sandbox.inner_fd, flags) | set_flags(keeper->sandbox.dir_fd, flags) |
 	    set_flags(keeper->sandbox.cgroup_fd, flags) | set_flags(keeper->talk.listen_fd, flags) |
-	    set_flags(keeper->talk.agent_fd, flags);
+	    set_flags(keeper->talk.agent_fd, flags) | set_flags(keeper->sandbox.ns.reaper_fd, flags);
 	for (int i = 0; i < LP_NS_COUNT; i++)
 		rc |= set_flags(keeper->sandbox.ns.fds[i], flags);
 	for (size_t i = 0; i < keeper->pod.container_count; i++) {
@@ -533,6 +535,8 @@ load(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
 	keeper->expired = saved->expired;
 	keeper->went_ms = saved->went_ms;
 	keeper->pod.deadline_ms = saved->pod_deadline_ms;
+	keeper->sandbox.ns.reaper = saved->reaper;
+	keeper->sandbox.ns.reaper_fd = saved->reaper_fd - 1;
 	if (saved->error < 0)
 		(void)lp_err_say(&keeper->broken, saved->error, "%s", saved->error_text ? saved->error_text : "");
 	if (saved->ward_count != keeper->pod.container_count)

@@ -30,6 +30,8 @@ static const struct lp_flat_field saved_fields[] = {
 	LP_FLAT_INTEGER(23, S, deadline_ms),
 	LP_FLAT_INTEGER(24, S, went_ms),
 	LP_FLAT_INTEGER(25, S, pod_deadline_ms),
+	LP_FLAT_INTEGER(26, S, reaper),
+	LP_FLAT_INTEGER(27, S, reaper_fd),
 	LP_FLAT_END
 };
 #undef S

@@ -83,6 +83,7 @@ struct saved {
 	size_t exec_count;
 	bool at_once, expired;
 	int64_t deadline_ms, went_ms, pod_deadline_ms;
+	int32_t reaper, reaper_fd;
 };
 
 /* For lp_flat_read and lp_flat_write of a struct saved. */

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -128,6 +130,21 @@ make_cgroup(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct
 	return rc;
 }
 
+/* The first process of a shared pid namespace ends with the pod's cgroup, also when we are no longer there to see to it. */
+static int
+place_reaper(struct lp_sandbox *sandbox, struct lp_err *err)
+{
+	lp_auto_fd int leaf = -1;
+	char text[16];
+	int rc;
+
+	if (sandbox->cgroup_fd < 0)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%d", (int)sandbox->ns.reaper);
+	rc = lp_cgroup_fresh(sandbox->cgroup_fd, "reaper", &leaf, err);
+	return rc < 0 ? rc : lp_path_put(leaf, "cgroup.procs", text, err);
+}
+
 static int
 make_namespaces(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
 {
@@ -139,6 +156,7 @@ make_namespaces(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, st
 		.sysctls = pod->sysctls,
 		.sysctl_count = pod->sysctl_count,
 	};
+	int rc;
 
 	if (!pod->host_users)
 		config.make |= LP_NS_BIT(LP_NS_USER);
@@ -151,7 +169,10 @@ make_namespaces(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, st
 	}
 	if (!pod->host_ipc)
 		config.make |= LP_NS_BIT(LP_NS_IPC);
-	return config.make ? lp_ns_make(&config, &sandbox->ns, err) : 0;
+	if (pod->share_pids && !pod->host_pid)
+		config.make |= LP_NS_BIT(LP_NS_PID);
+	rc = config.make ? lp_ns_make(&config, &sandbox->ns, err) : 0;
+	return rc < 0 || !sandbox->ns.reaper ? rc : place_reaper(sandbox, err);
 }
 
 int
@@ -211,6 +232,12 @@ lp_sandbox_remove(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, 
 {
 	int rc = 0;
 
+	if (sandbox->ns.reaper > 0) {
+		(void)kill(sandbox->ns.reaper, SIGKILL);	/* our child until it is reaped here */
+		if (waitpid(sandbox->ns.reaper, NULL, WNOHANG) == 0)
+			return lp_err_say(err, -EBUSY, "the pod's first process is dying");
+		sandbox->ns.reaper = 0;
+	}
 	if (sandbox->cgroup_fd >= 0) {
 		rc = remove_cgroup(sandbox, pod->cgroup, err);
 		if (rc < 0)

@@ -167,7 +167,8 @@ make_namespaces(const struct lp_keeper *keeper, struct lp_container_config *conf
 		config->ns[i] = keeper->sandbox.ns.fds[i] >= 0 ?
 		    (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = keeper->sandbox.ns.fds[i] } :
 		    (struct lp_ns_choice){ .how = LP_NS_HOST, .fd = -1 };
-	config->ns[LP_NS_PID].how = keeper->pod.host_pid ? LP_NS_HOST : LP_NS_NEW;
+	if (config->ns[LP_NS_PID].how != LP_NS_JOIN)
+		config->ns[LP_NS_PID].how = keeper->pod.host_pid ? LP_NS_HOST : LP_NS_NEW;
 	config->ns[LP_NS_MOUNT].how = LP_NS_NEW;
 	config->ns[LP_NS_CGROUP].how = LP_NS_NEW;
 	if (!keeper->pod.host_users) {

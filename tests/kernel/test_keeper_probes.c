@@ -410,6 +410,51 @@ TEST(an_upgrade_keeps_what_probes_have_said_and_hooks_that_run)
 	solo_finish();
 }
 
+TEST(containers_that_share_their_processes_see_each_other_and_one_that_ends_takes_nobody_with_it)
+{
+	struct lp_err err;
+	char *found;
+	int pods;
+
+	solo_init();
+	solo_add("a", "exec sleep 4242");
+	solo_add("b", "while ! cat /proc/[0-9]*/cmdline | busybox grep -q 4242; do sleep 0.02; done; echo $$ >/shared/found; exit 3");
+	solo.pod.share_pids = true;
+	go();
+	SOLO_UNTIL(solo_ended("b"));
+	found = solo_read_shared("found");
+	CHECK(atoi(found) > 1);		/* the first process is neither of theirs */
+	free(found);
+	pods = solo.pods;
+	CHECK_OK(lp_control_upgrade(&solo.control, -1, &err), &err);
+	SOLO_UNTIL(solo.pods > pods && solo_runs("a"));
+	CHECK_OK(lp_control_stop(&solo.control, 5000, &err), &err);
+	SOLO_UNTIL(solo.phase == LP_CONTROL_DONE && solo_ended("a"));
+	CHECK_INT(solo_seen("a")->status.end.signal, SIGTERM);	/* not the first of its namespace: the signal ends it */
+	solo_finish();
+}
+
+TEST(a_dead_keeper_leaves_no_first_process_behind)
+{
+	struct lp_err err;
+	int rc;
+
+	solo_init();
+	solo_add("a", "exec sleep 4243");
+	solo.pod.share_pids = true;
+	go();
+	SOLO_UNTIL(solo_runs("a"));
+	CHECK(kill(solo.control.keeper_pid, SIGKILL) == 0);
+	SOLO_UNTIL(solo.gone);
+	for (int64_t deadline = 0; (rc = lp_control_cleanup(&solo.how, solo.uid, false, &err)) == -EBUSY;)
+		if (!lp_test_wait(&deadline, 5000))
+			FAIL("%s", err.text);
+	CHECK_OK(rc, &err);
+	CHECK_OK(lp_control_spawn(solo.loop, &solo.control, &solo.how, &solo.pod, &solo_ops, NULL, &err), &err);
+	solo.gone = 0;
+	solo_finish();
+}
+
 /* ---- who asks ---- */
 
 /* What stands behind `name` in the status of a process that the keeper has started and that has a seccomp filter. */
