@@ -124,12 +124,11 @@ add_pts(const struct lp_container_config *config, struct lp_assembly *assembly, 
 	lp_auto_fd int fd = -1;
 	char gid[16];
 	const struct lp_mount_option options[] = { { "gid", gid }, { "mode", "0620" }, { "ptmxmode", "0666" } };
-	uint32_t outside;
+	uint32_t uid, outside;
 	int rc;
 
-	if (lp_ns_map(config->gids, config->gid_count, TTY_GROUP, &outside) < 0 &&
-	    lp_ns_map(config->gids, config->gid_count, 0, &outside) < 0)
-		return lp_err_say(err, -ERANGE, "the id map has no root");
+	if (lp_ns_map(config->gids, config->gid_count, TTY_GROUP, &outside) < 0)
+		lp_ns_root(config->uids, config->uid_count, config->gids, config->gid_count, &uid, &outside);
 	(void)snprintf(gid, sizeof(gid), "%" PRIu32, outside);
 	rc = lp_mount_new("devpts", options, lp_count(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &fd, err);
 	if (rc == 0)

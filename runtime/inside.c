@@ -236,7 +236,7 @@ attach_over(const struct lp_inside *inside, int root_fd, struct lp_err *err)
 
 /* The owner's turn before we leave its file systems. */
 static int
-run_hooks(const struct lp_inside *inside, int proc_fd, struct lp_err *err)
+run_hooks(const struct lp_inside *inside, int host_fd, int proc_fd, struct lp_err *err)
 {
 	const struct lp_hooks *hooks = inside->config->hooks;
 	struct lp_handoff message;
@@ -254,8 +254,13 @@ run_hooks(const struct lp_inside *inside, int proc_fd, struct lp_err *err)
 		if (rc == 0 || message.kind != LP_HANDOFF_GO)
 			return lp_err_say(err, -ECANCELED, "the owner gave up before the root was entered");
 	}
-	rc = hooks->create.count ? own_number(proc_fd, &pid, err) : 0;
-	return rc < 0 || !hooks->create.count ? rc : lp_hook_group(&hooks->create, pid, err);
+	if (!hooks->create.count)
+		return 0;
+	rc = own_number(proc_fd, &pid, err);
+	/* An overlay was made from among our descriptors: that is no place to be. */
+	if (rc == 0 && inside->rootfs.ready < 0 && fchdir(host_fd) < 0)
+		rc = lp_err_set(err, -errno, "go to /");
+	return rc < 0 ? rc : lp_hook_group(&hooks->create, pid, err);
 }
 
 /* Mount the root, everything in it, and move there. */
@@ -292,7 +297,7 @@ build_root(const struct lp_inside *inside, struct lp_assembly *assembly, int *ou
 	if (rc == 0 && config->rootfs.readonly)
 		rc = lp_mount_set(assembly->root_fd, MOUNT_ATTR_RDONLY, 0, false, err);
 	if (rc == 0)
-		rc = run_hooks(inside, assembly->proc_fd, err);
+		rc = run_hooks(inside, host, assembly->proc_fd, err);
 	return rc < 0 ? rc : pivot(inside, assembly->root_fd, err);
 }
 

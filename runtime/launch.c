@@ -322,12 +322,15 @@ reap(struct lp_launch *launch)
 static int
 next_message(struct lp_launch *launch, struct lp_handoff *message, int *out_fd, struct lp_err *err)
 {
-	struct pollfd poll_fd = { .fd = launch->sock, .events = POLLIN };
+	/* Who waits at a start socket may end without having listened. */
+	struct pollfd fds[2] = { { .fd = launch->sock, .events = POLLIN }, { .fd = launch->foreign ? launch->pidfd : -1, .events = POLLIN } };
 	int rc;
 
 	do {
-		rc = poll(&poll_fd, 1, launch->hooks || launch->foreign ? -1 : EXEC_TIMEOUT_MS);	/* hooks have their own time */
+		rc = poll(fds, 2, launch->hooks || launch->foreign ? -1 : EXEC_TIMEOUT_MS);	/* hooks have their own time */
 	} while (rc < 0 && errno == EINTR);
+	if (rc > 0 && !fds[0].revents)
+		return 0;
 	if (rc == 0)
 		return lp_err_say(err, -ETIMEDOUT, "the container's first process was not ready in %d s", EXEC_TIMEOUT_MS / 1000);
 	if (rc < 0)

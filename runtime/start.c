@@ -110,8 +110,9 @@ lp_container_start_at(struct lp_container *container, int dir_fd, const char *na
 bool
 lp_container_waits(const struct lp_container *container)
 {
+	struct pollfd end = { .fd = container->launch.pidfd, .events = POLLIN };
 	bool executed = true;
 
-	return container->phase.state < LP_CONTAINER_ENDED && container->launch.pid > 0 &&
+	return poll(&end, 1, 0) == 0 && container->phase.state < LP_CONTAINER_ENDED && container->launch.pid > 0 &&
 	    lp_record_executed(container->launch.pid, &executed, NULL) == 0 && !executed;
 }
