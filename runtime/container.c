@@ -124,7 +124,8 @@ filter_devices(struct lp_container *container, const struct lp_container_config 
 	struct lp_err words = { 0 };
 	const struct lp_cgroup_limits *limits = &config->limits;
 	int rc = limits->device_rule_count ?
-	    lp_devices_filter_rules(container->cgroup, limits->device_rules, limits->device_rule_count, &words) :
+	    lp_devices_filter_rules(container->cgroup, limits->device_rules, limits->device_rule_count, config->devices,
+		config->device_count, &words) :
 	    lp_devices_filter(container->cgroup, config->devices, config->device_count, &words);
 
 	/* An owner in a user namespace of its own may load none. */

@@ -81,10 +81,11 @@ end_row(struct bpf_insn *out, size_t n)
 
 static const uint32_t all_access = BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE;
 
+/* A node that is made for the container may be made: its own first process does so. That gives no right to open it. */
 static size_t
 add_row(struct bpf_insn *out, const struct lp_device *device)
 {
-	const uint32_t access = access_bits(device->read, device->write, device->mknod);
+	const uint32_t access = access_bits(device->read, device->write, device->mknod || device->path);
 	size_t n = compare_device(out, device->type, device->major, device->minor);
 
 	if (access != all_access) {
@@ -174,11 +175,12 @@ add_rule(struct bpf_insn *out, const struct lp_device_rule *rule)
 }
 
 int
-lp_devices_rules_program(const struct lp_device_rule *rules, size_t count, struct bpf_insn *out, size_t max)
+lp_devices_rules_program(const struct lp_device_rule *rules, size_t count, const struct lp_device *nodes, size_t node_count,
+    struct bpf_insn *out, size_t max)
 {
 	size_t n;
 
-	if (!fits_program(count, max))
+	if (node_count > RULES_MAX || !fits_program(count + node_count, max))
 		return -E2BIG;
 	for (size_t i = 0; i < count; i++)
 		if (!rules[i].type || !strchr("abcup", rules[i].type) || rules[i].major > INT32_MAX || rules[i].minor > INT32_MAX)
@@ -186,6 +188,12 @@ lp_devices_rules_program(const struct lp_device_rule *rules, size_t count, struc
 	if (count > 0 && is_everything(&rules[count - 1]) && rules[count - 1].allow)
 		return 0;
 	n = begin(out);
+	for (size_t i = 0; i < node_count; i++) {
+		const struct lp_device node = { .path = nodes[i].path, .type = nodes[i].type, .major = nodes[i].major, .minor = nodes[i].minor };
+
+		if (node.path)
+			n += add_row(out + n, &node);
+	}
 	while (count > 0 && !is_everything(&rules[count - 1]))
 		n += add_rule(out + n, &rules[--count]);
 	/* What stands before a rule for everything does not count. */
@@ -280,9 +288,9 @@ lp_devices_filter(int cgroup_fd, const struct lp_device *devices, size_t count, 
 }
 
 static int
-rules_program(const struct lp_device_rule *rules, size_t count, struct lp_err *err)
+rules_program(const struct lp_device_rule *rules, size_t count, const struct lp_device *nodes, size_t node_count, struct lp_err *err)
 {
-	int n = lp_devices_rules_program(rules, count, scratch(), INSNS_MAX);
+	int n = lp_devices_rules_program(rules, count, nodes, node_count, scratch(), INSNS_MAX);
 
 	if (n == -EINVAL)
 		return lp_err_say(err, n, "a device rule has a type that is not a, b or c, or a number that no device has");
@@ -290,9 +298,10 @@ rules_program(const struct lp_device_rule *rules, size_t count, struct lp_err *e
 }
 
 int
-lp_devices_filter_rules(int cgroup_fd, const struct lp_device_rule *rules, size_t count, struct lp_err *err)
+lp_devices_filter_rules(int cgroup_fd, const struct lp_device_rule *rules, size_t count, const struct lp_device *nodes, size_t node_count,
+    struct lp_err *err)
 {
-	int n = rules_program(rules, count, err), fd;
+	int n = rules_program(rules, count, nodes, node_count, err), fd;
 
 	if (n <= 0)
 		return n;
@@ -351,7 +360,7 @@ detach(int cgroup_fd, int fd, struct lp_err *err)
 int
 lp_devices_replace(int cgroup_fd, const struct lp_device_rule *rules, size_t count, struct lp_err *err)
 {
-	int old[FILTERS_MAX], old_count, n = rules_program(rules, count, err), fd = -1, rc = 0;
+	int old[FILTERS_MAX], old_count, n = rules_program(rules, count, NULL, 0, err), fd = -1, rc = 0;
 
 	if (n < 0)
 		return n;

@@ -23,10 +23,11 @@
 int lp_devices_filter(int cgroup_fd, const struct lp_device *devices, size_t count, struct lp_err *err);
 
 /*
- * The filter of OCI rules; -EINVAL for a rule of an unknown type, -E2BIG for more than the program holds (256). When everything is allowed
+ * The filter of OCI rules. `nodes`: what lp_devices_populate will make; they may be made whatever the rules say. -EINVAL for a rule of an unknown type, -E2BIG for more than the program holds (256). When everything is allowed
  * in the end there is no filter. -EOPNOTSUPP as above.
  */
-int lp_devices_filter_rules(int cgroup_fd, const struct lp_device_rule *rules, size_t count, struct lp_err *err);
+int lp_devices_filter_rules(int cgroup_fd, const struct lp_device_rule *rules, size_t count, const struct lp_device *nodes, size_t node_count,
+    struct lp_err *err);
 
 /* Other rules for a cgroup that lives (OCI update): the new filter takes the place of the old one, in one step where there is one. */
 int lp_devices_replace(int cgroup_fd, const struct lp_device_rule *rules, size_t count, struct lp_err *err);
@@ -41,6 +42,7 @@ int lp_devices_null(int dev_fd, int *out_fd, struct lp_err *err);
 struct bpf_insn;
 int lp_devices_program(const struct lp_device *devices, size_t count, struct bpf_insn *out, size_t max);
 /* The same for rules. 0: everything is allowed, no program is needed. */
-int lp_devices_rules_program(const struct lp_device_rule *rules, size_t count, struct bpf_insn *out, size_t max);
+int lp_devices_rules_program(const struct lp_device_rule *rules, size_t count, const struct lp_device *nodes, size_t node_count,
+    struct bpf_insn *out, size_t max);
 
 #endif

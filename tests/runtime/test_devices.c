@@ -122,7 +122,7 @@ may_by_rules(const struct lp_device_rule *rules, size_t count, uint32_t type, ui
 {
 	struct bpf_insn insns[MAX];
 	const struct bpf_cgroup_dev_ctx ctx = { .access_type = access << 16 | type, .major = major, .minor = minor };
-	int n = lp_devices_rules_program(rules, count, insns, MAX);
+	int n = lp_devices_rules_program(rules, count, NULL, 0, insns, MAX);
 
 	CHECK(n >= 0);
 	return n == 0 ? 1 : run(insns, n, &ctx);
@@ -150,6 +150,25 @@ TEST(rules_are_followed_in_order)
 	CHECK_INT(may_by_rules(rules, 1, C, M, 1, 1), 0);
 }
 
+TEST(a_node_that_is_made_may_be_made_and_no_more)
+{
+	const struct lp_device_rule nothing = RULE(false, 'a', -1, -1, "rwm");
+	const struct lp_device node = { .path = "/dev/x", .type = 'c', .major = 4, .minor = 7, .read = true, .write = true }, reader = { .path = "/dev/x",
+		.type = 'c', .major = 4, .minor = 7, .read = true };
+	struct bpf_insn insns[MAX];
+	struct bpf_cgroup_dev_ctx ctx = { .access_type = M << 16 | C, .major = 4, .minor = 7 };
+	int n = lp_devices_rules_program(&nothing, 1, &node, 1, insns, MAX);
+
+	CHECK(n > 0);
+	CHECK_INT(run(insns, n, &ctx), 1);
+	ctx.access_type = R << 16 | C;
+	CHECK_INT(run(insns, n, &ctx), 0);
+	ctx = (struct bpf_cgroup_dev_ctx){ .access_type = M << 16 | C, .major = 4, .minor = 8 };
+	CHECK_INT(run(insns, n, &ctx), 0);
+	CHECK_INT(may(&reader, 1, C, M, 4, 7), 1);
+	CHECK_INT(may(&reader, 1, C, W, 4, 7), 0);
+}
+
 TEST(accesses_given_by_several_rules_add_up)
 {
 	const struct lp_device_rule rules[] = { RULE(true, 'c', 4, 1, "r"), RULE(true, 'c', 4, -1, "w") };
@@ -164,8 +183,8 @@ TEST(a_last_rule_that_allows_everything_needs_no_program)
 	const struct lp_device_rule rules[] = { RULE(false, 'b', 8, 0, "rwm"), RULE(true, 'a', -1, -1, "rwm"), RULE(false, 'c', 1, 1, "rwm") };
 	struct bpf_insn insns[MAX];
 
-	CHECK_INT(lp_devices_rules_program(rules, 2, insns, MAX), 0);
-	CHECK(lp_devices_rules_program(rules, 3, insns, MAX) > 0);
+	CHECK_INT(lp_devices_rules_program(rules, 2, NULL, 0, insns, MAX), 0);
+	CHECK(lp_devices_rules_program(rules, 3, NULL, 0, insns, MAX) > 0);
 	CHECK_INT(may_by_rules(rules, 3, C, R, 1, 1), 0);
 	CHECK_INT(may_by_rules(rules, 3, C, R, 1, 2), 1);
 	CHECK_INT(may_by_rules(rules, 3, B, R | W | M, 8, 0), 1);
@@ -178,11 +197,11 @@ TEST(rules_that_nothing_can_mean_are_refused)
 	struct lp_err err;
 
 	for (size_t i = 0; i < lp_count(bad); i++) {
-		CHECK_INT(lp_devices_rules_program(&bad[i], 1, insns, MAX), -EINVAL);
-		CHECK_ERR(lp_devices_filter_rules(-1, &bad[i], 1, &err), -EINVAL);
+		CHECK_INT(lp_devices_rules_program(&bad[i], 1, NULL, 0, insns, MAX), -EINVAL);
+		CHECK_ERR(lp_devices_filter_rules(-1, &bad[i], 1, NULL, 0, &err), -EINVAL);
 		CHECK_ERR(lp_devices_replace(-1, &bad[i], 1, &err), -EINVAL);
 	}
-	CHECK_INT(lp_devices_rules_program(bad, 1000, insns, MAX), -E2BIG);
+	CHECK_INT(lp_devices_rules_program(bad, 1000, NULL, 0, insns, MAX), -E2BIG);
 }
 
 /* What the rules say, said plainly: each access by itself, the last rule that fits and names it. */
