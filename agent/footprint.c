@@ -14,6 +14,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/text.h"
 
 enum { ROWS_MAX = 4 << 20, NAME_MAX_BYTES = 256 };
 
@@ -101,13 +102,28 @@ measure_all(void *arg, struct lp_buf *result, struct lp_err *err)
 
 /* ---- its answer */
 
+static bool
+copy_word(const char *line, size_t n, char *out, size_t size)
+{
+	size_t len;
+	const char *word = lp_text_word(line, n, &len);
+
+	if (!word || len >= size)
+		return false;
+	memcpy(out, word, len);
+	out[len] = '\0';
+	return true;
+}
+
 static void
 take_line(struct lp_footprint *footprint, const char *line)
 {
 	struct lp_footprint_row *row = lp_arena_alloc(&footprint->arena, sizeof(*row));
-	int kind;
+	uint64_t kind;
 
-	if (!row || sscanf(line, "%63s %d %255s %" SCNu64 " %" SCNu64, row->uid, &kind, row->name, &row->use.bytes, &row->use.inodes) != 5)
+	if (!row || !copy_word(line, 0, row->uid, sizeof(row->uid)) || lp_text_word_u64(line, 1, LP_STORAGE_VOLUME, &kind) < 0 ||
+	    !copy_word(line, 2, row->name, sizeof(row->name)) || lp_text_word_u64(line, 3, UINT64_MAX, &row->use.bytes) < 0 ||
+	    lp_text_word_u64(line, 4, UINT64_MAX, &row->use.inodes) < 0)
 		return;
 	row->use.kind = (enum lp_storage_kind)kind;
 	row->use.name = row->name;

@@ -23,8 +23,8 @@
 
 enum { CALM_MS = 10000, PRESSED_MS = 1000, APART_MS = 1000, RECLAIM_MS = 3000, WALK_MS = 10000, VIEW_MAX = 32 << 20 };
 
-/* 0.1 s of stall within a second wakes us. */
-#define STALL "some 100000 1000000"
+/* 0.2 s of stall within two seconds wakes us; shorter windows are for CAP_SYS_RESOURCE alone (Linux 6.4). */
+#define STALL "some 200000 2000000"
 
 struct lp_guard {
 	struct lp_agent *agent;			/* weak */
@@ -334,7 +334,7 @@ watch_stalls(struct lp_guard *guard)
 	if (guard->stall_fd >= 0)
 		(void)lp_watch_start(guard->agent->loop, &guard->stall_watch, guard->stall_fd, EPOLLPRI, stalled, &err);
 	if (guard->stall_fd < 0 || err.code)
-		lp_log(LP_LOG_INFO, "this kernel does not tell of memory stalls: memory is measured every 10 s", NULL);
+		lp_log(LP_LOG_INFO, "this kernel does not tell of memory stalls: memory is only measured", "every=%ds", CALM_MS / 1000);
 }
 
 int

@@ -1,7 +1,7 @@
 /*
  * agent/guard.h - keeps this node alive: watches memory, disk and processes, and lets a pod go when there is no other way.
  *
- * Event    memory by a PSI trigger on /proc/pressure/memory (0.1 s of stall within a second), so that a look comes when it hurts.
+ * Event    memory by a PSI trigger on /proc/pressure/memory (0.2 s of stall within 2 s), so that a look comes when it hurts.
  *          For disk and processes the kernel has no event: they are measured with every other wake-up that changes a report, and
  *          by one timer (10 s while pods are there, 1 s under pressure, none on an empty node) that reads and never writes
  * Order    a shortage of disk first takes back unused images and logs of ended runs; then one pod goes at a time, chosen by evict.h,

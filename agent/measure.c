@@ -25,9 +25,9 @@ static bool
 take_kib(const char *line, const char *key, uint64_t *out)
 {
 	size_t len = strlen(key);
-	unsigned long long kib;
+	uint64_t kib;
 
-	if (strncmp(line, key, len) != 0 || line[len] != ':' || sscanf(line + len + 1, "%llu", &kib) != 1)
+	if (strncmp(line, key, len) != 0 || line[len] != ':' || lp_text_word_u64(line + len + 1, 0, UINT64_MAX / 1024, &kib) < 0)
 		return false;
 	*out = kib * 1024;
 	return true;
@@ -49,22 +49,28 @@ read_memory(struct lp_measure_node *out)
 static void
 read_cpu(struct lp_measure_node *out)
 {
+	static const size_t busy[] = { 1, 2, 3, 6, 7, 8 };
 	lp_auto_file FILE *file = fopen("/proc/stat", "re");
-	unsigned long long t[8] = { 0 };
-	long ticks = sysconf(_SC_CLK_TCK);
+	char line[LINE_MAX_BYTES];
+	uint64_t ticks = 0, one;
+	long each = sysconf(_SC_CLK_TCK);
 
-	if (file && ticks > 0 &&
-	    fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) == 8)
-		out->cpu_usec = (t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) * (USEC / (unsigned long long)ticks);
+	if (!file || !fgets(line, sizeof(line), file) || each <= 0)
+		return;
+	for (size_t i = 0; i < lp_count(busy); i++)
+		if (lp_text_word_u64(line, busy[i], UINT64_MAX, &one) == 0)
+			ticks += one;
+	out->cpu_usec = ticks * (USEC / (uint64_t)each);
 }
 
 static uint64_t
 read_number(const char *path)
 {
 	lp_auto_file FILE *file = fopen(path, "re");
-	unsigned long long number;
+	char line[LINE_MAX_BYTES];
+	uint64_t number;
 
-	return file && fscanf(file, "%llu", &number) == 1 ? number : 0;
+	return file && fgets(line, sizeof(line), file) && lp_text_word_u64(line, 0, UINT64_MAX, &number) == 0 ? number : 0;
 }
 
 void
@@ -121,7 +127,7 @@ static int
 add_process(void *arg, pid_t pid)
 {
 	struct sum *sum = arg;
-	unsigned long long size, resident = 0, shared = 0, value;
+	uint64_t resident = 0, shared = 0, value;
 	char path[64], line[LINE_MAX_BYTES];
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
@@ -130,7 +136,8 @@ add_process(void *arg, pid_t pid)
 	{
 		lp_auto_file FILE *file = fopen(path, "re");
 
-		if (!file || fscanf(file, "%llu %llu %llu", &size, &resident, &shared) != 3)
+		if (!file || !fgets(line, sizeof(line), file) || lp_text_word_u64(line, 1, UINT64_MAX, &resident) < 0 ||
+		    lp_text_word_u64(line, 2, UINT64_MAX, &shared) < 0)
 			return 0;	/* it has just ended */
 	}
 	sum->anon += resident > shared ? (resident - shared) * page : 0;
@@ -139,9 +146,9 @@ add_process(void *arg, pid_t pid)
 	lp_auto_file FILE *file = fopen(path, "re");
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "read_bytes: %llu", &value) == 1)
+		if (lp_text_starts(line, "read_bytes:") && lp_text_word_u64(line, 1, UINT64_MAX, &value) == 0)
 			sum->read_bytes += value;
-		else if (sscanf(line, "write_bytes: %llu", &value) == 1)
+		else if (lp_text_starts(line, "write_bytes:") && lp_text_word_u64(line, 1, UINT64_MAX, &value) == 0)
 			sum->written_bytes += value;
 	return 0;
 }
@@ -192,7 +199,7 @@ lp_measure_cgroup(int fd, struct lp_measure_use *out, struct lp_err *err)
 int
 lp_measure_net(pid_t pid, struct lp_measure_net *out, struct lp_err *err)
 {
-	unsigned long long rx, rx_errors, tx, tx_errors;
+	uint64_t rx, rx_errors, tx, tx_errors;
 	char path[64], line[LINE_MAX_BYTES], *colon;
 
 	*out = (struct lp_measure_net){ 0 };
@@ -204,7 +211,8 @@ lp_measure_net(pid_t pid, struct lp_measure_net *out, struct lp_err *err)
 	while (fgets(line, sizeof(line), file)) {
 		colon = strchr(line, ':');
 		if (!colon || strncmp(line + strspn(line, " "), "lo:", 3) == 0 ||
-		    sscanf(colon + 1, "%llu %*u %llu %*u %*u %*u %*u %*u %llu %*u %llu", &rx, &rx_errors, &tx, &tx_errors) != 4)
+		    lp_text_word_u64(colon + 1, 0, UINT64_MAX, &rx) < 0 || lp_text_word_u64(colon + 1, 2, UINT64_MAX, &rx_errors) < 0 ||
+		    lp_text_word_u64(colon + 1, 8, UINT64_MAX, &tx) < 0 || lp_text_word_u64(colon + 1, 10, UINT64_MAX, &tx_errors) < 0)
 			continue;
 		out->rx_bytes += rx;
 		out->rx_errors += rx_errors;

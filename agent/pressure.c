@@ -44,7 +44,7 @@ lp_pressure_resource(enum lp_pressure_signal signal)
 int64_t
 lp_pressure_amount(const struct lp_pressure_amount *amount, int64_t capacity)
 {
-	return amount->share_ppm > 0 ? (int64_t)((double)capacity * (double)amount->share_ppm / PPM) : amount->value;
+	return amount->share_ppm > 0 ? capacity / PPM * amount->share_ppm + capacity % PPM * amount->share_ppm / PPM : amount->value;
 }
 
 void
@@ -70,13 +70,16 @@ lp_pressure_defaults(struct lp_pressure_config *config, int64_t memory_bytes)
 static int
 parse_share(const char *text, int64_t *out_ppm)
 {
-	char *end;
-	double percent = strtod(text, &end);
+	size_t len = strlen(text) - 1;
+	struct lp_quantity quantity;
+	char number[WORD_MAX];
 
-	if (end == text || strcmp(end, "%") != 0 || !(percent > 0 && percent < 100))
+	memcpy(number, text, len);	/* callers bound it, and there is a percent sign */
+	number[len] = '\0';
+	if (text[len] != '%' || strspn(number, "0123456789.") != len || lp_quantity_parse(number, &quantity) < 0)
 		return -EINVAL;
-	*out_ppm = (int64_t)(percent * PPM_OF_PERCENT);
-	return *out_ppm > 0 ? 0 : -EINVAL;
+	*out_ppm = lp_quantity_milli(&quantity) * (PPM_OF_PERCENT / 1000);
+	return *out_ppm > 0 && *out_ppm < PPM ? 0 : -EINVAL;
 }
 
 static int

@@ -19,7 +19,7 @@
 #include "base/path.h"
 #include "base/text.h"
 
-enum { WORDS_MAX = 64, ARGS_MAX = 40, OUTPUT_MAX = 64 << 10, AGAIN_FIRST_MS = 200, AGAIN_MOST_MS = 10000, STEADY_MS = 30000 };
+enum { WORDS_MAX = 64, ARGS_MAX = 40, EXTRA_MAX = 16, OUTPUT_MAX = 64 << 10, AGAIN_FIRST_MS = 200, AGAIN_MOST_MS = 10000, STEADY_MS = 30000 };
 
 /* One program that is kept running. */
 struct part {
@@ -42,6 +42,8 @@ struct up {
 	struct lp_loop *loop;
 	struct part manager, agent, helper;	/* helper: token, join, down, one after the other */
 	const char *data_dir, *run_dir, *instance, *bridge, *cgroup_root, *listen, *node_name, *pod_cidr, *service_cidr, *level;
+	struct lp_opt_list agent_options;	/* "eviction-hard=memory.available<1Gi" */
+	char *agent_args[EXTRA_MAX];	/* the same with "--" */
 	char url[300], kubeconfig[600], host[65];
 	char *token;			/* from `limpet token create`, until the join has it */
 	bool keep_pods, stopping, ready;
@@ -401,6 +403,24 @@ init_part(struct up *up, struct part *part, const char *name, const char *word, 
 	lp_buf_init(&part->out, OUTPUT_MAX);
 }
 
+/* Behind what is there already; the part's list has room. */
+static int
+add_agent_options(struct up *up, struct lp_err *err)
+{
+	size_t n = 0;
+
+	if (up->agent_options.count > EXTRA_MAX)
+		return lp_err_say(err, -EINVAL, "at most %d of --agent-option", EXTRA_MAX);
+	while (up->agent.args[n])
+		n++;
+	for (size_t i = 0; i < up->agent_options.count; i++) {
+		if (asprintf(&up->agent_args[i], "--%s", up->agent_options.items[i]) < 0)
+			return lp_err_set(err, -ENOMEM, "start the agent");
+		up->agent.args[n++] = up->agent_args[i];
+	}
+	return 0;
+}
+
 static int
 init_parts(struct up *up, struct lp_err *err)
 {
@@ -426,7 +446,7 @@ init_parts(struct up *up, struct lp_err *err)
 	init_part(up, &up->helper, "helper", NULL, NULL);
 	set_args(&up->manager, manager, lp_count(manager));
 	set_args(&up->agent, agent, lp_count(agent));
-	return 0;
+	return add_agent_options(up, err);
 }
 
 static int
@@ -451,6 +471,8 @@ run(struct up *up, struct lp_err *err)
 	lp_buf_fini(&up->agent.out);
 	lp_buf_fini(&up->helper.out);
 	free(up->token);
+	for (size_t i = 0; i < EXTRA_MAX; i++)
+		free(up->agent_args[i]);
 	lp_loop_free(up->loop);
 	return rc;
 }
@@ -471,6 +493,7 @@ lp_up_main(int argc, char **argv)
 		{ "run-dir", 0, LP_OPT_STR, &up.run_dir, "DIR", "run-time state, in memory (default /run/<instance>)" },
 		{ "instance", 0, LP_OPT_STR, &up.instance, "NAME", "name of this instance, when several share a machine" },
 		{ "bridge", 0, LP_OPT_STR, &up.bridge, "NAME", "name of the bridge (default limpet0, or derived from the instance)" },
+		{ "agent-option", 0, LP_OPT_LIST, &up.agent_options, "NAME=VALUE", "an option of `limpet agent`, such as eviction-hard=...; may be given again" },
 		{ "keep-pods", 0, LP_OPT_FLAG, &up.keep_pods, NULL, "leave the pods running at the end" },
 		{ "log-level", 0, LP_OPT_STR, &up.level, "LEVEL", "debug, info, warn or error (default info)" },
 		{ "help", 'h', LP_OPT_FLAG, &help, NULL, "show this help" },

@@ -203,21 +203,24 @@ void
 lp_toprows_bytes(int64_t bytes, char out[static LP_TOPROWS_TEXT])
 {
 	static const char units[] = "KMGTP";
-	double value = (double)bytes / 1024;
+	int64_t tenths = bytes / 1024 * 10 + bytes % 1024 * 10 / 1024;
 	size_t unit = 0;
 
-	while (value >= 1024 && unit + 2 < sizeof(units)) {
-		value /= 1024;
+	while (tenths >= 10240 && unit + 2 < sizeof(units)) {
+		tenths /= 1024;
 		unit++;
 	}
-	(void)snprintf(out, LP_TOPROWS_TEXT, value < 10 && unit > 0 ? "%.1f%ci" : "%.0f%ci", value, units[unit]);
+	if (tenths < 100 && unit > 0)
+		(void)snprintf(out, LP_TOPROWS_TEXT, "%d.%d%ci", (int)tenths / 10, (int)tenths % 10, units[unit]);
+	else
+		(void)snprintf(out, LP_TOPROWS_TEXT, "%d%ci", (int)((tenths + 5) / 10), units[unit]);
 }
 
 void
 lp_toprows_share(int64_t part, int64_t whole, char out[static LP_TOPROWS_TEXT])
 {
 	if (whole > 0)
-		(void)snprintf(out, LP_TOPROWS_TEXT, "%.0f%%", (double)part * 100 / (double)whole);
+		(void)snprintf(out, LP_TOPROWS_TEXT, "%d%%", (int)(part * 100 / whole));
 	else
 		(void)snprintf(out, LP_TOPROWS_TEXT, "-");
 }
