@@ -1,6 +1,8 @@
 /* tests/kernel/test_container_life.c - namespaces, hooks, processes and start from elsewhere, as an OCI runtime uses them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -617,4 +619,104 @@ TEST(an_exec_goes_into_a_cgroup_below_and_nowhere_else)
 	CHECK_STR(cage->out, "0000\ni686\n1\n");
 	finish(cage);
 	cage_free(cage);
+}
+
+/* ---- without root ---- */
+
+static void
+put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	CHECK(fd >= 0);
+	CHECK_INT(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	(void)close(fd);
+}
+
+static int
+give_away(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return lchown(path, 1000, 1000);
+}
+
+/* Uid 1000, and root of a user namespace in which there is nobody else. */
+static void
+become_ordinary(void)
+{
+	CHECK(setgroups(0, NULL) == 0 && setresgid(1000, 1000, 1000) == 0 && setresuid(1000, 1000, 1000) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
+	CHECK(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
+	put("/proc/self/setgroups", "deny");
+	put("/proc/self/uid_map", "0 1000 1");
+	put("/proc/self/gid_map", "0 1000 1");
+}
+
+static void
+as_ordinary_user(bool own_net)
+{
+	static const struct lp_mount mounts[] = {
+		{ .kind = LP_MOUNT_FS, .target = "/proc", .fstype = "proc", .device = "proc", .source = { .fd = -1 } },
+		{ .kind = LP_MOUNT_FS, .target = "/dev", .fstype = "tmpfs", .options = "mode=755", .source = { .fd = -1 } },
+		{ .kind = LP_MOUNT_FS, .target = "/dev/pts", .fstype = "devpts", .options = "newinstance,ptmxmode=0666", .source = { .fd = -1 } },
+		{ .kind = LP_MOUNT_FS, .target = "/dev/mqueue", .fstype = "mqueue", .source = { .fd = -1 } },
+		{ .kind = LP_MOUNT_FS, .target = "/sys", .fstype = "sysfs", .source = { .fd = -1 } },
+		{ .kind = LP_MOUNT_CGROUP, .target = "/sys/fs/cgroup", .source = { .fd = -1 } },
+	};
+	struct cage *cage = cage_new();
+	char tree[64], root[256];
+	int status = -1;
+	ssize_t len;
+	pid_t pid;
+
+	(void)snprintf(tree, sizeof(tree), "/proc/self/fd/%d", cage->layers[0].fd);
+	len = readlink(tree, root, sizeof(root) - 1);
+	CHECK(len > 0);
+	root[len] = '\0';
+	cage->config.rootfs.ready.path = root;
+	cage->config.mounts = mounts;
+	cage->config.mount_count = sizeof(mounts) / sizeof(mounts[0]);
+	cage->config.cgroup_parent_fd = -1;
+	cage->config.ns[LP_NS_NET].how = own_net ? LP_NS_NEW : LP_NS_HOST;
+	for (char *slash = strchr(root + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		struct stat st;
+
+		*slash = '\0';
+		CHECK(stat(root, &st) == 0 && chmod(root, (st.st_mode & 07777) | 0111) == 0);
+		*slash = '/';
+	}
+	CHECK(nftw(root, give_away, 16, FTW_PHYS | FTW_MOUNT) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		become_ordinary();
+		cage->args[0] = "sh";
+		cage->args[1] = "-c";
+		cage->args[2] = "id -u; touch /made; echo x > /dev/null && head -c 3 /dev/zero | wc -c; ls -d /proc/1 /sys/class /dev/pts/ptmx; "
+				"touch /sys/x 2>/dev/null || echo sealed; grep Cap /proc/self/status | sort -u -k2 | wc -l";
+		CHECK_OK(cage_start(cage), &cage->err);
+		cage_read(cage);
+		CHECK_STR(cage->out, "0\n3\n/dev/pts/ptmx\n/proc/1\n/sys/class\nsealed\n2\n");
+		cage_wait_pidfd(lp_container_pidfd(cage->container));
+		CHECK_OK(lp_container_wait(cage->container, &cage->exit, &cage->err), &cage->err);
+		CHECK_INT(cage->exit.code, 0);
+		CHECK_INT(strstr(lp_container_notes(cage->container), "/sys shows") != NULL, !own_net);
+		lp_container_free(cage->container);
+		_exit(0);
+	}
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+	cage_free(cage);
+}
+
+TEST(an_ordinary_user_runs_a_container_with_a_network_of_its_own)
+{
+	as_ordinary_user(true);
+}
+
+TEST(an_ordinary_user_runs_a_container_in_the_hosts_network)
+{
+	as_ordinary_user(false);
 }
