@@ -16,6 +16,7 @@
 #include "runtime/mount.h"
 #include "runtime/nodes.h"
 #include "runtime/terminal.h"
+#include "runtime/traits.h"
 
 enum { DEV_BYTES = 65536, SHM_BYTES = 64 * 1024 * 1024, TTY_GROUP = 5 };
 
@@ -77,7 +78,9 @@ add_kernel(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 		lp_err_clear(err);
 		return lp_fs_borrow(inside, assembly, mount, host, err);
 	}
-	return rc < 0 ? rc : attach_at(assembly->root_fd, mount->target, fd, true, true, err);
+	if (rc == 0)
+		rc = attach_at(assembly->root_fd, mount->target, fd, true, true, err);
+	return rc < 0 ? rc : lp_mount_shape(fd, mount, err);
 }
 
 static int
@@ -92,7 +95,9 @@ add_cgroup(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 		if (inside->cgroup_mount < 0)
 			return 0;	/* this machine has none, launch.c looked */
 		rc = attach_at(assembly->root_fd, mount->target, inside->cgroup_mount, true, true, err);
-		return rc < 0 ? rc : lp_mount_set(inside->cgroup_mount, attrs, MS_PRIVATE, false, err);
+		if (rc == 0)
+			rc = lp_mount_set(inside->cgroup_mount, attrs, MS_PRIVATE, false, err);
+		return rc < 0 ? rc : lp_mount_shape(inside->cgroup_mount, mount, err);
 	}
 	rc = lp_mount_new("cgroup2", NULL, 0, attrs, &fd, err);
 	if (rc == -ENODEV) {
@@ -103,7 +108,9 @@ add_cgroup(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 		lp_err_clear(err);
 		return lp_fs_borrow(inside, assembly, mount, "/sys/fs/cgroup", err);
 	}
-	return rc < 0 ? rc : attach_at(assembly->root_fd, mount->target, fd, true, true, err);
+	if (rc == 0)
+		rc = attach_at(assembly->root_fd, mount->target, fd, true, true, err);
+	return rc < 0 ? rc : lp_mount_shape(fd, mount, err);
 }
 
 /* ---- /dev ---- */
@@ -350,8 +357,11 @@ cover_all(const struct lp_inside *inside, const struct lp_assembly *assembly, st
 int
 lp_assemble(const struct lp_inside *inside, struct lp_assembly *assembly, struct lp_err *err)
 {
+	const char *label = inside->config->mount_label;
 	int rc;
 
+	if (label && label[0] && !lp_traits_has_selinux(assembly->proc_fd))
+		return lp_err_say(err, -EOPNOTSUPP, "mount label %.150s: this kernel has no SELinux", label);
 	for (size_t i = 0; i < inside->config->mount_count; i++) {
 		rc = add(inside, assembly, i, err);
 		if (rc < 0)

@@ -235,7 +235,7 @@ write_options(const struct lp_inside *inside, const struct lp_mount *mount, bool
 
 	if (mount->device && mount->device[0] == '/' && (attrs_of(mount) & MOUNT_ATTR_RDONLY))
 		(void)lp_buf_str(out, "ro");	/* sticky, looked at there */
-	if (config->mount_label && !kernel)
+	if (config->mount_label && config->mount_label[0] && !kernel)
 		(void)lp_buf_printf(out, "%scontext=%s", out->len ? "," : "", config->mount_label);	/* sticky */
 	return lp_fs_options(config, mount->options, out, err);
 }
@@ -298,8 +298,8 @@ lp_fs_mount(const struct lp_inside *inside, struct lp_assembly *assembly, const 
 		lp_err_clear(err);
 		return lp_fs_borrow(inside, assembly, mount, host, err);
 	}
-	if (rc == 0 && (mount->flags & LP_MOUNT_PROPAGATE))
-		rc = lp_mount_set(fd, 0, lp_mount_propagation(mount->propagation), false, err);
+	if (rc == 0)
+		rc = lp_mount_shape(fd, mount, err);
 	if (rc == 0 && strcmp(mount->fstype, "devpts") == 0 && strcmp(mount->target, "/dev/pts") == 0) {
 		lp_close(&assembly->pts_fd);
 		assembly->pts_fd = lp_take_fd(&fd);
@@ -341,7 +341,6 @@ lp_fs_remount(const struct lp_inside *inside, struct lp_assembly *assembly, cons
 	if (rc == 0 && text.len > 0)
 		rc = reconfigure(at, text.data, err);
 	if (rc == 0)
-		rc = lp_mount_set(at, lp_mount_attrs(mount->flags),
-		    mount->flags & LP_MOUNT_PROPAGATE ? lp_mount_propagation(mount->propagation) : 0, recursive, err);
+		rc = lp_mount_set(at, lp_mount_attrs(mount->flags), 0, recursive, err);
 	return rc < 0 ? rc : lp_mount_shape(at, mount, err);
 }

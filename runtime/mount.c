@@ -109,7 +109,8 @@ lp_mount_set(int fd, unsigned attrs, unsigned long propagation, bool recursive, 
 int
 lp_mount_shape(int fd, const struct lp_mount *mount, struct lp_err *err)
 {
-	int rc = lp_mount_change(fd, mount->attr_set_all, mount->attr_clear_all, 0, true, err);
+	const unsigned long propagation = mount->flags & LP_MOUNT_PROPAGATE ? lp_mount_propagation(mount->propagation) : 0;
+	int rc = lp_mount_change(fd, mount->attr_set_all, mount->attr_clear_all, propagation, true, err);
 
 	return rc < 0 ? rc : lp_mount_change(fd, mount->attr_set, mount->attr_clear, 0, false, err);
 }

@@ -41,8 +41,8 @@ struct lp_place {
 /* ---- namespaces ---------------------------------------------------------------------------------------------------- */
 
 /*
- * MOUNT as JOIN or HOST: there is nothing to pivot. rootfs.ready, opened in that namespace, is laid over itself, the other mounts go
- * below it, and the process is chrooted to it. What was mounted stays in that namespace: taking the one mount at rootfs.ready off takes all.
+ * MOUNT as JOIN or HOST: there is nothing to pivot. A copy of rootfs.ready (by path) is laid over that path in that namespace, the other
+ * mounts go below it, and the process is chrooted to it. What was mounted stays: taking the one mount at rootfs.ready off takes all.
  * TIME as NEW takes the offsets of the config; user ids of a joined USER namespace are asked of lp_ns_maps_of.
  */
 enum lp_ns_how {
@@ -103,7 +103,7 @@ enum lp_mount_kind {
 #define LP_MOUNT_NO_IDMAP 32u	/* bind: leave ids as on the host (files that the owner wrote with shifted ids, tmpfs before 6.3) */
 #define LP_MOUNT_OPTIONAL 64u	/* a kernel without this file system is no error (mqueue) */
 #define LP_MOUNT_PROPAGATE 128u	/* `propagation` holds for kinds other than bind too (they are private by nature) */
-#define LP_MOUNT_COPY_UP 256u	/* tmpfs: begins with a copy of what the image has at target */
+#define LP_MOUNT_COPY_UP 256u	/* FS tmpfs: begins with a copy of what the image has at target */
 #define LP_MOUNT_MAKE_SUB 512u	/* bind with sub: make it (a directory, 0755, of the container's root) when missing */
 #define LP_MOUNT_IDMAP	1024u	/* bind: shift ids by uids and gids of this row, or without rows by the container's user namespace */
 #define LP_MOUNT_IDMAP_ALL 2048u	/* likewise for what is mounted below (ridmap) */
@@ -229,6 +229,7 @@ struct lp_hook_group {
 	const struct lp_hook *rows;
 	size_t count;
 	const char *head, *tail;	/* the state JSON around the pid */
+	const char *name;		/* "createContainer", for words; NULL: none */
 };
 
 struct lp_hooks {
@@ -271,7 +272,7 @@ struct lp_container_config {
 	bool strict;			/* a limit or device filter that cannot be set is an error */
 	bool cgroup_delegate;		/* the cgroup goes to the process's user (lp_cgroup_delegate), who may then divide it; for a
 					 * new cgroup namespace and a cgroup mount that may be written */
-	const char *mount_label;	/* SELinux context of the mounts; an error where the kernel has no SELinux; NULL: none */
+	const char *mount_label;	/* SELinux context of FS mounts (kernel file systems apart); an error where the kernel has no SELinux; NULL: none */
 	const struct lp_hooks *hooks;	/* NULL: none */
 	/*
 	 * For create alone: a listening SOCK_SEQPACKET unix socket. The child then waits for lp_container_start_at instead of its
@@ -333,7 +334,7 @@ const char *lp_container_notes(const struct lp_container *container);
 int lp_container_take_terminal(struct lp_container *container);
 /*
  * The notify descriptor of its seccomp filter, -1 when the filter has none (process.seccomp_flags). There after run, start and
- * start_at. Hand over: the caller closes it.
+ * start_at. Hand over: the caller closes it. A filter that stops or notifies sendmsg, prctl or close_range stops the start itself.
  */
 int lp_container_take_listener(struct lp_container *container);
 
