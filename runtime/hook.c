@@ -174,6 +174,7 @@ lp_hook_group(const struct lp_hook_group *group, pid_t pid, struct lp_err *err)
 	if (state.failed)
 		return lp_err_set(err, state.failed, "state for hooks");
 	for (size_t i = 0; rc == 0 && i < group->count; i++)
-		rc = lp_hook_run(&group->rows[i], state.data, state.len, err);
+		if ((rc = lp_hook_run(&group->rows[i], state.data, state.len, err)) < 0 && group->name)
+			return lp_err_wrap(err, "error running %s hook #%zu", group->name, i);
 	return rc;
 }

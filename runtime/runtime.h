@@ -124,7 +124,7 @@ struct lp_mount {
 	uint64_t attr_set, attr_clear, attr_set_all, attr_clear_all;
 	const char *sub;		/* bind: what lies at this relative path below source, however source is raced with; NULL: source */
 	const char *fstype;		/* FS */
-	const char *device;		/* FS: its source word; NULL: none */
+	const char *device;		/* FS, proc, sysfs, mqueue: the source word it is listed with; NULL: none */
 	/*
 	 * FS, REMOUNT: data and superblock options as mount(8) has them, comma between ("size=64k,mode=755,sync,lazytime"); NULL: none.
 	 * uid= and gid= are ids of the container.

@@ -296,7 +296,7 @@ lp_oci_config_hooks(struct lp_arena *arena, const struct lp_oci_hook *hooks, siz
 		if (hooks[i].timeout.set && (seconds <= 0 || seconds > HOOK_SECONDS_MAX))
 			return lp_err_say(err, -EINVAL, "hooks: the timeout of %.80s is not between 1 and %d s", hooks[i].path, HOOK_SECONDS_MAX);
 		made[i] = (struct lp_hook){ .path = hooks[i].path, .args = hooks[i].args.count ? hooks[i].args.items : NULL,
-			.env = hooks[i].env.set ? hooks[i].env.items : NULL, .timeout_ms = seconds * 1000 };
+			.env = hooks[i].env.set ? hooks[i].env.items : (const char *const *)environ, .timeout_ms = seconds * 1000 };
 	}
 	*out = made;
 	return 0;

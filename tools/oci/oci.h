@@ -28,6 +28,7 @@ struct lp_oci_global {
 	const char *cgroup_manager;	/* "cgroupfs", "systemd", "disabled" */
 	const char *rootless;		/* "auto", "true", "false" */
 	bool debug, systemd, help, version;
+	bool inside;			/* called as `limpet oci`: words as those of limpet's other commands */
 };
 
 extern struct lp_oci_global lp_oci_global;

@@ -132,6 +132,15 @@ lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, in
 	return rc;
 }
 
+int
+lp_oci_cgroup_claim(struct lp_oci_state *state, struct lp_err *err)
+{
+	lp_auto_fd int cgroup = -1;
+	int rc = lp_oci_state_cgroup(state, &cgroup, err);
+
+	return rc < 0 ? rc : lp_cgroup_id(cgroup, &state->record.cgroup_id, err);
+}
+
 void
 lp_oci_cgroup_tidy(const char *path)
 {

@@ -278,6 +278,15 @@ is_empty(int cgroup)
 	return lp_cgroup_populated(cgroup, &populated, NULL) < 0 || !populated;
 }
 
+/* The directory that was made for it, or another one under its name by now? */
+static bool
+is_claimed(const struct lp_oci_state *state, int cgroup)
+{
+	uint64_t id;
+
+	return lp_cgroup_id(cgroup, &id, NULL) == 0 && id == state->record.cgroup_id;
+}
+
 static int
 remove_cgroup(const struct lp_oci_found *found, struct lp_err *err)
 {
@@ -289,6 +298,8 @@ remove_cgroup(const struct lp_oci_found *found, struct lp_err *err)
 	if (lp_cgroup_open(parent, found->state.record.cgroup_name, &cgroup, NULL) < 0)
 		return 0;
 	if (!is_empty(cgroup)) {
+		if (!is_claimed(&found->state, cgroup))
+			return 0;	/* somebody else lives there */
 		rc = lp_cgroup_kill(cgroup, err);
 		if (rc < 0)
 			return rc;

@@ -28,6 +28,9 @@ int lp_oci_cgroup_path(struct lp_arena *arena, const char *wanted, const char *i
 /* Make the parent. 0 with *out_fd -1: this machine or this user has no cgroup v2 to give, which is a warning. */
 int lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, int *out_fd, struct lp_err *err);
 
+/* Remember which directory it is: from here on it is this container's to kill and to remove. */
+int lp_oci_cgroup_claim(struct lp_oci_state *state, struct lp_err *err);
+
 /* Take our own parent directory away when it is empty. */
 void lp_oci_cgroup_tidy(const char *path);
 

@@ -269,6 +269,8 @@ before_pivot(void *arg, pid_t pid, struct lp_err *err)
 
 	lp_buf_init(&text, LP_OCI_CONFIG_MAX);
 	rc = lp_oci_start_record(state, pid, err);
+	if (rc == 0 && state->cgroup[0])
+		rc = lp_oci_cgroup_claim(state, err);
 	if (rc == 0)
 		rc = lp_oci_state_write(&making->found.home, state, err);
 	if (rc == 0 && hooks)
@@ -282,7 +284,7 @@ before_pivot(void *arg, pid_t pid, struct lp_err *err)
 
 /* The state document, cut where the pid stands. */
 static int
-make_group(struct making *making, const struct lp_oci_hook *hooks, size_t count, struct lp_hook_group *out, struct lp_err *err)
+make_group(struct making *making, const char *name, const struct lp_oci_hook *hooks, size_t count, struct lp_hook_group *out, struct lp_err *err)
 {
 	static const char mark[] = "\"pid\":";
 	struct lp_arena *arena = &making->found.arena;
@@ -300,6 +302,7 @@ make_group(struct making *making, const struct lp_oci_hook *hooks, size_t count,
 		return rc;
 	pid = strstr(lp_buf_text(&text), mark) + strlen(mark);	/* an id has no quotes: the first is the member */
 	out->count = count;
+	out->name = name;
 	out->head = lp_arena_mem(arena, text.data, (size_t)(pid - text.data));
 	out->tail = lp_arena_str(arena, pid + 1);
 	return out->head && out->tail ? 0 : lp_err_set(err, -ENOMEM, "hooks");
@@ -322,9 +325,9 @@ make_hooks(struct making *making, struct lp_err *err)
 	if (rc == 0)
 		rc = lp_oci_config_hooks(arena, hooks->poststop.items, hooks->poststop.count, &ignored, err);
 	if (rc == 0)
-		rc = make_group(making, hooks->create_container.items, hooks->create_container.count, &making->hooks.create, err);
+		rc = make_group(making, "createContainer", hooks->create_container.items, hooks->create_container.count, &making->hooks.create, err);
 	if (rc == 0)
-		rc = make_group(making, hooks->start_container.items, hooks->start_container.count, &making->hooks.start, err);
+		rc = make_group(making, "startContainer", hooks->start_container.items, hooks->start_container.count, &making->hooks.start, err);
 	making->hooks.before_pivot = before_pivot;
 	making->hooks.arg = making;
 	making->config.container.hooks = &making->hooks;

@@ -76,7 +76,7 @@ lp_oci_fail(const struct lp_err *err)
 	if (!lp_oci_global.log && strcmp(lp_oci_global.log_format, "json") == 0)
 		write_log("error", err->text);
 	else
-		(void)fprintf(stderr, "%s: %s\n", lp_oci_global.program, err->text);
+		(void)fprintf(stderr, "%s: %s\n", lp_oci_global.inside ? "error" : lp_oci_global.program, err->text);
 	return 1;
 }
 
@@ -150,6 +150,14 @@ first_word(const struct lp_opt *opts, int argc, char **argv)
 static void
 print_help(const char *verb, const struct lp_opt *opts, const struct lp_oci_usage *usage, const char *line)
 {
+	if (lp_oci_global.inside) {
+		char synopsis[160], example[160];
+
+		(void)snprintf(synopsis, sizeof(synopsis), "limpet oci %s [OPTION...] %s", verb, usage->synopsis);
+		(void)snprintf(example, sizeof(example), "limpet oci %s", usage->example);
+		lp_opts_help(synopsis, usage->text, opts, example);
+		return;
+	}
 	(void)printf("NAME:\n   %s %s - %s\n\nUsage: %s [OPTION...] %s %s\n\n%s\n\n", lp_oci_global.program, verb, line,
 	    lp_oci_global.program, verb, usage->synopsis, usage->text);
 	for (const struct lp_opt *opt = opts; opt->name; opt++) {
@@ -221,6 +229,16 @@ static const struct lp_opt options[] = {
 static int
 help(void)
 {
+	char text[1600];
+	int len = snprintf(text, sizeof(text), "An OCI runtime, also when called as limpet-oci. Commands:\n");
+
+	for (size_t i = 0; lp_oci_global.inside && i < lp_count(verbs); i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "  %s: %s\n", verbs[i].name, verbs[i].help);
+	if (lp_oci_global.inside) {
+		text[len - 1] = '\0';
+		lp_opts_help("limpet oci [OPTION...] COMMAND [options]", text, options, "limpet oci run --bundle /var/bundles/web web");
+		return 0;
+	}
 	(void)printf("NAME:\n   %s - Open Container Initiative runtime\n\nUsage: %s [OPTION...] COMMAND [options]\n\nCommands:\n",
 	    lp_oci_global.program, lp_oci_global.program);
 	for (size_t i = 0; i < lp_count(verbs); i++)
@@ -291,7 +309,8 @@ lp_oci_main(int argc, char **argv)
 	struct lp_err err = { 0 };
 	int words, count, dash, rc;
 
-	lp_oci_global.program = strcmp(argv[0], "oci") == 0 ? "limpet-oci" : slash ? slash + 1 : argv[0];
+	lp_oci_global.inside = strcmp(argv[0], "oci") == 0;
+	lp_oci_global.program = lp_oci_global.inside ? "limpet-oci" : slash ? slash + 1 : argv[0];
 	words = first_word(options, argc, argv);
 	rc = rest ? lp_opts_parse(options, words - 1, argv + 1, rest, &count, &dash, &err) : lp_err_set(&err, -ENOMEM, "options");
 	if (rc == 0 && lp_oci_global.version)
