@@ -22,6 +22,8 @@ void lp_check_container_object(enum lp_schema_id schema, const struct lp_json *o
     struct lp_faults *faults);
 void lp_check_security_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
     struct lp_faults *faults);
+/* Of a pod's spec: what its probes, hooks and containers' restart policies may say. */
+void lp_check_probes(const struct lp_json *spec, const struct lp_trail *trail, struct lp_faults *faults);
 void lp_check_service_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
     struct lp_faults *faults);
 void lp_check_storage_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,

@@ -137,6 +137,7 @@ check_spec(const struct lp_json *spec, const struct lp_trail *trail, struct lp_f
 	check_host_ports(spec, trail, faults);
 	check_volume_names(spec, trail, faults);
 	check_mounts(spec, trail, faults);
+	lp_check_probes(spec, trail, faults);
 	if (lp_text_same(lp_json_str(spec, "dnsPolicy"), "None") &&
 	    is_empty(lp_json_path(spec, "dnsConfig.nameservers"))) {
 		struct lp_trail config = { .up = trail, .name = "dnsConfig" };

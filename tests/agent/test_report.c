@@ -2,6 +2,7 @@
 
 #include "agent/report.h"
 #include "base/auto.h"
+#include "base/text.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 
@@ -147,4 +148,62 @@ TEST(an_evicted_pod_has_failed_with_a_reason_and_is_a_disruption_target)
 		found = found || (!strcmp(lp_json_str(condition, "type"), "DisruptionTarget") &&
 		    !strcmp(lp_json_str(condition, "lastTransitionTime"), "2026-01-01T00:01:01Z"));
 	CHECK(found);
+}
+
+TEST(a_container_that_runs_and_is_not_ready_makes_the_pod_unready)
+{
+	struct lp_control_status running = { .name = "c", .run = LP_CONTROL_RUN_RUNNING, .starts = 1, .started_ms = 1767225660000,
+		.started = LP_CONTROL_YES, .ready = LP_CONTROL_NO, .turned_ms = 1767225670000 };
+	struct lp_report_pod facts = { .started_ms = 1767225659000 };
+	struct lp_json *status = status_of(&running, false, &facts);
+	struct lp_json *container = lp_json_index(lp_json_get(status, "containerStatuses"), 0);
+
+	CHECK_STR(lp_json_str(status, "phase"), "Running");
+	CHECK(!lp_json_bool(container, "ready", true));
+	CHECK(lp_json_bool(container, "started", false));
+	lp_json_each(condition, lp_json_get(status, "conditions"))
+		if (lp_text_same(lp_json_str(condition, "type"), "Ready")) {
+			CHECK_STR(lp_json_str(condition, "status"), "False");
+			CHECK_STR(lp_json_str(condition, "message"), "containers with unready status: [c]");
+			CHECK_STR(lp_json_str(condition, "lastTransitionTime"), "2026-01-01T00:01:10Z");
+		}
+	running.ready = LP_CONTROL_YES;
+	status = status_of(&running, false, &facts);
+	CHECK(lp_json_bool(lp_json_index(lp_json_get(status, "containerStatuses"), 0), "ready", false));
+}
+
+TEST(a_container_whose_hook_runs_has_not_started_and_the_pod_is_pending)
+{
+	struct lp_control_status waiting = { .name = "c", .run = LP_CONTROL_RUN_WAITING, .starts = 1, .pid = 7, .reason = "ContainerCreating",
+		.started = LP_CONTROL_NO, .ready = LP_CONTROL_NO };
+	struct lp_report_pod facts = { .started_ms = 1767225659000 };
+	struct lp_json *status = status_of(&waiting, false, &facts);
+
+	CHECK_STR(lp_json_str(status, "phase"), "Pending");
+	CHECK_STR(first(status, "state.waiting.reason"), "ContainerCreating");
+	CHECK(!lp_json_bool(lp_json_index(lp_json_get(status, "containerStatuses"), 0), "started", true));
+}
+
+TEST(a_sidecar_has_to_start_before_the_pod_is_initialized_and_to_be_ready_before_it_is)
+{
+	struct lp_control_status side = { .name = "s", .role = LP_CONTROL_SIDECAR, .run = LP_CONTROL_RUN_RUNNING, .starts = 1, .started_ms = 1767225660000,
+		.started = LP_CONTROL_NO, .ready = LP_CONTROL_NO };
+	struct lp_control_status running = { .name = "c", .run = LP_CONTROL_RUN_RUNNING, .starts = 1, .started_ms = 1767225660000,
+		.started = LP_CONTROL_YES, .ready = LP_CONTROL_YES };
+	struct lp_report_container init = { .name = "s", .image = "img:1", .status = &side };
+	struct lp_report_pod facts = { .started_ms = 1767225659000, .inits = &init, .init_count = 1 };
+	static const char *const expected[][2] = { { "False", "False" }, { "True", "False" }, { "True", "True" } };
+
+	for (size_t i = 0; i < lp_count(expected); i++) {
+		struct lp_json *status = status_of(&running, false, &facts);
+
+		lp_json_each(condition, lp_json_get(status, "conditions")) {
+			if (lp_text_same(lp_json_str(condition, "type"), "Initialized"))
+				CHECK_STR(lp_json_str(condition, "status"), expected[i][0]);
+			if (lp_text_same(lp_json_str(condition, "type"), "Ready"))
+				CHECK_STR(lp_json_str(condition, "status"), expected[i][1]);
+		}
+		side.ready = side.started == LP_CONTROL_YES ? LP_CONTROL_YES : LP_CONTROL_NO;
+		side.started = LP_CONTROL_YES;
+	}
 }

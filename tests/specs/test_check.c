@@ -147,3 +147,26 @@ TEST(what_is_immutable_stays)
 	CHECK_STR(update(SERVICE("{clusterIP: 10.43.0.9, ports: [{port: 1}]}"), SERVICE("{clusterIP: 10.43.0.8, ports: [{port: 1}]}")),
 	    "spec.clusterIPs[0]: Invalid value: \"10.43.0.8\": may not change once set");
 }
+
+TEST(probes_and_hooks_say_only_what_can_be_done)
+{
+	CHECK_STR(lp_docs_faults(POD("{terminationGracePeriodSeconds: 5, containers: [{name: a, image: i, readinessProbe: {tcpSocket: {port: 1}, "
+				     "terminationGracePeriodSeconds: 3}, livenessProbe: {tcpSocket: {port: 1}, terminationGracePeriodSeconds: 0}, "
+				     "lifecycle: {preStop: {sleep: {seconds: 6}}}}]}")),
+	    "spec.containers[0].livenessProbe.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0\n"
+	    "spec.containers[0].readinessProbe.terminationGracePeriodSeconds: Invalid value: 3: must not be set for readinessProbes\n"
+	    "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 6: must be non-negative and less than terminationGracePeriodSeconds (5)\n");
+	CHECK_STR(lp_docs_faults(POD("{containers: [{name: a, image: i, livenessProbe: {exec: {command: [x]}, successThreshold: 2}, startupProbe: {}}]}")),
+	    "spec.containers[0].startupProbe: Required value: must specify a handler type\n"
+	    "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1\n");
+}
+
+TEST(only_a_container_that_stays_has_probes)
+{
+	CHECK_STR(lp_docs_faults(POD("{initContainers: [{name: a, image: i, startupProbe: {tcpSocket: {port: 1}}}, {name: b, image: i, "
+				     "restartPolicy: Always, startupProbe: {tcpSocket: {port: 1}}}, {name: c, image: i, restartPolicy: Never}], "
+				     "containers: [{name: d, image: i, restartPolicy: Always}]}")),
+	    "spec.initContainers[0].startupProbe: Forbidden: may not be set for init containers without restartPolicy=Always\n"
+	    "spec.initContainers[2].restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"\n"
+	    "spec.containers[0].restartPolicy: Forbidden: may not be set for non-init containers\n");
+}

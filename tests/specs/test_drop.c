@@ -38,12 +38,12 @@ TEST(a_field_that_stands_twice_is_named_and_the_last_stays)
 TEST(what_limpet_does_not_act_on_is_kept_with_a_warning)
 {
 	struct lp_json *document = lp_docs_yaml("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
-						"spec: {containers: [{name: a, livenessProbe: {tcpSocket: {port: 1}}}], runtimeClassName: x}\n");
+						"spec: {containers: [{name: a, volumeDevices: [{name: d, devicePath: /dev/d}]}], runtimeClassName: x}\n");
 	struct lp_drop out = drop(document);
 
 	CHECK_INT(out.count, 2);
 	CHECK(lp_drop_strict(lp_docs_arena(), &out) == NULL);
-	CHECK_STR(out.first->text, "spec.containers[0].livenessProbe: accepted, but limpet does not act on it");
+	CHECK_STR(out.first->text, "spec.containers[0].volumeDevices: accepted, but limpet does not act on it");
 	CHECK(lp_json_path(document, "spec.runtimeClassName") != NULL);
 }
 
