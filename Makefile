@@ -140,7 +140,7 @@ WORLD  := $(call tests_of,world)
 KERNEL := $(call tests_of,kernel)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH  := $(BUILD)/tools/bench/start $(BUILD)/tools/bench/net $(BUILD)/tools/bench/true
-VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c))
+VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c tests/audit/*.c))
 REPLAY := $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
@@ -221,7 +221,7 @@ $(UNIT) $(WORLD) $(KERNEL): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HARNESS) $$(c
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
-$(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $$(call needs,tests/vm)
+$(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $$(call needs,$$(*D))
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 

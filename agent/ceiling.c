@@ -325,9 +325,10 @@ refuse_hosts(const struct lp_ceiling *ceiling, const struct lp_spec_pod *pod, st
 		return refuse(err, "spec", "hostPID", "hostPID: false");
 	if (spec->host_ipc.value && !ceiling->host_ipc)
 		return refuse(err, "spec", "hostIPC", "hostIPC: false");
-	if (!ceiling->host_users && !lp_convert_wants_users(pod, &why))
-		return refuse(err, "the host's user namespace", why, "hostUsers: false");
-	return NULL;
+	if (ceiling->host_users || lp_convert_wants_users(pod, &why))
+		return NULL;
+	(void)lp_err_say(err, -EPERM, "%s: the ceiling of this node wants every pod in a user namespace of its own (hostUsers: false)", why);
+	return REASON;
 }
 
 static const char *
@@ -369,12 +370,13 @@ refuse_volumes(const struct lp_ceiling *ceiling, const struct lp_spec_pod *pod, 
 	for (size_t i = 0; i < pod->spec->volumes.count; i++) {
 		const struct lp_spec_volume *volume = pod->spec->volumes.items[i];
 		const char *path = volume->host_path && volume->host_path->path ? volume->host_path->path : "";
-		char where[96];
+		char where[96], what[128];
 
 		if (!volume->host_path || lp_ceiling_allows_path(ceiling, path, is_read_only(pod, volume->name)))
 			continue;
-		(void)snprintf(where, sizeof(where), "spec.volumes[%s].hostPath", volume->name);
-		return refuse(err, where, path, lp_text_starts(path, "/dev/") && ceiling->devices.set ? "devices" : "hostPaths");
+		(void)snprintf(where, sizeof(where), "spec.volumes[%s]", volume->name);
+		(void)snprintf(what, sizeof(what), "hostPath %s", path);
+		return refuse(err, where, what, lp_text_starts(path, "/dev/") && ceiling->devices.set ? "devices" : "hostPaths");
 	}
 	return NULL;
 }
@@ -414,7 +416,7 @@ refuse_image(const struct lp_ceiling *ceiling, const char *image, const char *wh
 	return is_listed(&ceiling->images, full, true) ? NULL : refuse(err, where, full, "images");
 }
 
-/* What the container has in the end, its defaults included: dropping what the owner does not want is not asked of manifests. */
+/* What is asked for; what a container has by default is taken away without a word (convert_security.c). */
 static const char *
 refuse_caps(const struct lp_ceiling *ceiling, const struct lp_spec_security_context *own, const char *where, struct lp_err *err)
 {
@@ -441,7 +443,7 @@ refuse_container(const struct lp_ceiling *ceiling, const struct lp_spec_pod *pod
 	const char *reason;
 	char where[96];
 
-	(void)snprintf(where, sizeof(where), "container %s", container->name);
+	(void)snprintf(where, sizeof(where), "spec.containers[%s]", container->name);
 	if (own && own->privileged.value && !ceiling->privileged)
 		return refuse(err, where, "securityContext.privileged", "privileged: false");
 	if (profile && lp_text_same(profile->type, "Unconfined") && !ceiling->seccomp_unconfined)

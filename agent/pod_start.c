@@ -62,7 +62,7 @@ nth_service(void *arg, const char *namespace, size_t index)
 static int
 load_profile(void *arg, struct lp_arena *arena, const char *name, struct lp_json **out, struct lp_err *err)
 {
-	const struct lp_agent *agent = arg;
+	const struct lp_agent *agent = ((const struct start *)arg)->pod->agent;
 
 	return lp_profile_load(arena, agent->data_fd, name, out, err);
 }

@@ -48,6 +48,7 @@ verdict(const char *yaml, const char *spec, size_t others)
 #define CONTEXT(text) "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"securityContext\":{" text "}}]"
 #define MOUNT(path, more) "\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"" path "\"}}],\"containers\":[{\"name\":\"c\",\"image\":\"i\"," \
 			  "\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/m\"" more "}]}]"
+#define USERS(why) "NodeCeiling: " why ": the ceiling of this node wants every pod in a user namespace of its own (hostUsers: false)"
 #define SAYS(what, key) "NodeCeiling: " what ": the ceiling of this node does not allow it (" key ")"
 
 TEST(a_pod_that_asks_for_nothing_may_run_under_the_strictest_ceiling)
@@ -60,47 +61,47 @@ TEST(each_limit_is_named_with_the_field_that_breaks_it)
 	static const struct {
 		const char *yaml, *spec, *says;
 	} cases[] = {
-		{ "privileged: false", CONTEXT("\"privileged\":true"), SAYS("container c.securityContext.privileged", "privileged: false") },
+		{ "privileged: false", CONTEXT("\"privileged\":true"), SAYS("spec.containers[c].securityContext.privileged", "privileged: false") },
 		{ "privileged: false", CONTEXT("\"privileged\":false"), "" },
 		{ "privileged: true", CONTEXT("\"privileged\":true"), "" },
 		{ "hostNetwork: false", "\"hostNetwork\":true," C, SAYS("spec.hostNetwork", "hostNetwork: false") },
 		{ "hostPID: false", "\"hostPID\":true," C, SAYS("spec.hostPID", "hostPID: false") },
 		{ "hostIPC: false", "\"hostIPC\":true," C, SAYS("spec.hostIPC", "hostIPC: false") },
-		{ "hostUsers: false", "\"hostUsers\":true," C, SAYS("the host's user namespace.hostUsers is true", "hostUsers: false") },
-		{ "hostUsers: false", CONTEXT("\"privileged\":true"), SAYS("the host's user namespace.a container is privileged", "hostUsers: false") },
+		{ "hostUsers: false", "\"hostUsers\":true," C, USERS("hostUsers is true") },
+		{ "hostUsers: false", CONTEXT("\"privileged\":true"), USERS("a container is privileged") },
 		{ "hostUsers: false", C, "" },
 		{ "seccompUnconfined: false", CONTEXT("\"seccompProfile\":{\"type\":\"Unconfined\"}"),
-		    SAYS("container c.securityContext.seccompProfile Unconfined", "seccompUnconfined: false") },
+		    SAYS("spec.containers[c].securityContext.seccompProfile Unconfined", "seccompUnconfined: false") },
 		{ "seccompUnconfined: false", "\"securityContext\":{\"seccompProfile\":{\"type\":\"Unconfined\"}}," CONTEXT("\"seccompProfile\":{\"type\":\"RuntimeDefault\"}"), "" },
-		{ "procUnmasked: false", CONTEXT("\"procMount\":\"Unmasked\""), SAYS("container c.securityContext.procMount Unmasked", "procUnmasked: false") },
+		{ "procUnmasked: false", CONTEXT("\"procMount\":\"Unmasked\""), SAYS("spec.containers[c].securityContext.procMount Unmasked", "procUnmasked: false") },
 		{ "capabilities: [CHOWN, NET_ADMIN]", CONTEXT("\"capabilities\":{\"add\":[\"CAP_NET_ADMIN\"]}"), "" },
 		{ "capabilities: [CHOWN]", CONTEXT("\"capabilities\":{\"add\":[\"NET_ADMIN\"]}"),
-		    SAYS("container c.securityContext.capabilities.add NET_ADMIN", "capabilities") },
-		{ "capabilities: [CHOWN]", CONTEXT("\"capabilities\":{\"add\":[\"ALL\"]}"), SAYS("container c.securityContext.capabilities.add ALL", "capabilities") },
-		{ "hostPaths: []", MOUNT("/srv", ""), SAYS("spec.volumes[v].hostPath./srv", "hostPaths") },
+		    SAYS("spec.containers[c].securityContext.capabilities.add NET_ADMIN", "capabilities") },
+		{ "capabilities: [CHOWN]", CONTEXT("\"capabilities\":{\"add\":[\"ALL\"]}"), SAYS("spec.containers[c].securityContext.capabilities.add ALL", "capabilities") },
+		{ "hostPaths: []", MOUNT("/srv", ""), SAYS("spec.volumes[v].hostPath /srv", "hostPaths") },
 		{ "hostPaths: [{path: /srv}]", MOUNT("/srv", ""), "" },
 		{ "hostPaths: [{path: /srv}]", MOUNT("/srv/a", ""), "" },
-		{ "hostPaths: [{path: /srv}]", MOUNT("/srvx", ""), SAYS("spec.volumes[v].hostPath./srvx", "hostPaths") },
-		{ "hostPaths: [{path: /srv}]", MOUNT("/srv/../etc", ""), SAYS("spec.volumes[v].hostPath./srv/../etc", "hostPaths") },
-		{ "hostPaths: [{path: /srv, readOnly: true}]", MOUNT("/srv", ""), SAYS("spec.volumes[v].hostPath./srv", "hostPaths") },
+		{ "hostPaths: [{path: /srv}]", MOUNT("/srvx", ""), SAYS("spec.volumes[v].hostPath /srvx", "hostPaths") },
+		{ "hostPaths: [{path: /srv}]", MOUNT("/srv/../etc", ""), SAYS("spec.volumes[v].hostPath /srv/../etc", "hostPaths") },
+		{ "hostPaths: [{path: /srv, readOnly: true}]", MOUNT("/srv", ""), SAYS("spec.volumes[v].hostPath /srv", "hostPaths") },
 		{ "hostPaths: [{path: /srv, readOnly: true}]", MOUNT("/srv", ",\"readOnly\":true"), "" },
 		{ "hostPaths: [{path: /, readOnly: true}, {path: /srv}]", MOUNT("/srv/x", ""), "" },
 		{ "devices: ['/dev/ttyUSB*']", MOUNT("/dev/ttyUSB0", ""), "" },
-		{ "devices: ['/dev/ttyUSB*']", MOUNT("/dev/sda", ""), SAYS("spec.volumes[v].hostPath./dev/sda", "devices") },
+		{ "devices: ['/dev/ttyUSB*']", MOUNT("/dev/sda", ""), SAYS("spec.volumes[v].hostPath /dev/sda", "devices") },
 		{ "hostPaths: []\ndevices: [/dev/rtc0]", MOUNT("/dev/rtc0", ""), "" },
 		{ "hostPorts: ['8000-8999', 80]", "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":1,\"hostPort\":80},{\"containerPort\":2,\"hostPort\":8999}]}]", "" },
-		{ "hostPorts: [80]", "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":1,\"hostPort\":81}]}]", SAYS("container c.hostPort 81", "hostPorts") },
-		{ "hostPorts: []", "\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":9}]}]", SAYS("container c.hostPort 9", "hostPorts") },
-		{ "images: [registry.local/]", C, SAYS("container c.docker.io/library/i:latest", "images") },
+		{ "hostPorts: [80]", "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":1,\"hostPort\":81}]}]", SAYS("spec.containers[c].hostPort 81", "hostPorts") },
+		{ "hostPorts: []", "\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":9}]}]", SAYS("spec.containers[c].hostPort 9", "hostPorts") },
+		{ "images: [registry.local/]", C, SAYS("spec.containers[c].docker.io/library/i:latest", "images") },
 		{ "images: [docker.io/library/]", C, "" },
-		{ "signedImages: true", C, SAYS("container c.image is not known to be signed", "signedImages: true") },
+		{ "signedImages: true", C, SAYS("spec.containers[c].image is not known to be signed", "signedImages: true") },
 		{ "podMemory: 64Mi", "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"limits\":{\"memory\":\"65Mi\"}}}]", SAYS("resources.memory of the pod", "podMemory") },
 		{ "podCPU: 500m", "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"1\"}}}]", SAYS("resources.cpu of the pod", "podCPU") },
 		{ "podCPU: 1\npodMemory: 64Mi", "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"64Mi\"}}}]", "" },
 		{ "maxPods: 3", C, SAYS("one more pod", "maxPods") },
 		{ "maxPods: 4", C, "" },
 		{ "privileged: false", "\"initContainers\":[{\"name\":\"j\",\"image\":\"i\",\"securityContext\":{\"privileged\":true}}]," C,
-		    SAYS("container j.securityContext.privileged", "privileged: false") },
+		    SAYS("spec.containers[j].securityContext.privileged", "privileged: false") },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
