@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "keeper/control.h"
 #include "tests/fault.h"
 #include "tests/harness.h"
@@ -319,6 +320,118 @@ TEST(the_last_words_of_a_keeper_can_be_read_without_it)
 	CHECK_INT(statuses[0].starts, 2);
 	CHECK_INT(statuses[1].run, LP_CONTROL_RUN_ENDED);
 	CHECK_STR(cgroup, "limpet/x/podu");
+	lp_buf_fini(&buf);
+	lp_arena_fini(&arena);
+}
+
+TEST(probes_hooks_and_new_limits_come_back_as_they_were)
+{
+	static const struct lp_control_header headers[] = { { "Host", "example.org" }, { "X-Empty", "" } };
+	static const struct lp_control_probe probes[] = {
+		{ .kind = LP_CONTROL_LIVENESS, .action = { .deed = LP_CONTROL_DEED_HTTP, .host = "10.42.0.5", .port = 8080, .tls = true, .path = "/a?b",
+		    .headers = headers, .header_count = 2 }, .initial_delay_ms = 1, .period_ms = 2, .timeout_ms = 3, .success_threshold = 4,
+		    .failure_threshold = 5, .grace_set = true, .grace_ms = 6 },
+		{ .kind = LP_CONTROL_READINESS, .action = { .deed = LP_CONTROL_DEED_GRPC, .host = "10.42.0.5", .port = 1, .service = "" } },
+	};
+	struct lp_control_container c = container();
+	struct lp_control_pod in, out;
+	struct lp_control_message message;
+	const struct lp_control_probe *probe;
+	struct lp_arena arena;
+	struct lp_buf buf;
+	struct lp_err err;
+
+	c.probes = probes;
+	c.probe_count = 2;
+	c.post_start = (struct lp_control_action){ .deed = LP_CONTROL_DEED_EXEC, .args = args };
+	c.pre_stop = (struct lp_control_action){ .deed = LP_CONTROL_DEED_SLEEP, .sleep_ms = 5000 };
+	in = pod(&c, 1);
+	in.deadline_ms = 60000;
+	in.share_pids = true;
+	lp_arena_init(&arena, LP_CONTROL_RECORD);
+	lp_buf_init(&buf, LP_CONTROL_RECORD);
+	CHECK_OK(lp_control_pod_write(&buf, &in, &err), &err);
+	CHECK_OK(lp_control_pod_read(&arena, buf.data, buf.len, &out, &err), &err);
+	CHECK(out.share_pids);
+	CHECK_INT(out.deadline_ms, 60000);
+	CHECK_INT(out.containers[0].probe_count, 2);
+	probe = out.containers[0].probes;
+	CHECK_INT(probe[0].kind, LP_CONTROL_LIVENESS);
+	CHECK(probe[0].action.tls && probe[0].grace_set);
+	CHECK_STR(probe[0].action.path, "/a?b");
+	CHECK_STR(probe[0].action.headers[1].name, "X-Empty");
+	CHECK_STR(probe[0].action.headers[1].value, "");
+	CHECK_INT(probe[0].failure_threshold, 5);
+	CHECK_INT(probe[0].grace_ms, 6);
+	CHECK_STR(probe[1].action.service, "");
+	CHECK_STR(out.containers[0].post_start.args[2], "echo $1");
+	CHECK_INT(out.containers[0].pre_stop.sleep_ms, 5000);
+
+	lp_buf_reset(&buf);
+	lp_control_message_init(&message);
+	message.kind = LP_CONTROL_RESIZE;
+	message.limits = c.config.limits;
+	message.limits.cpuset_cpus = "0-1";
+	CHECK_OK(lp_control_message_write(&buf, &message, &err), &err);
+	CHECK_OK(lp_control_message_read(&arena, buf.data, buf.len, &message, &err), &err);
+	CHECK(message.limits.memory_max_bytes == UINT64_C(1) << 33);
+	CHECK_INT(message.limits.swap_max_bytes, LP_CGROUP_SWAP_UNSET);
+	CHECK_STR(message.limits.cpuset_cpus, "0-1");
+	lp_buf_fini(&buf);
+	lp_arena_fini(&arena);
+}
+
+TEST(a_probe_that_is_not_whole_is_refused_with_its_container)
+{
+	static const struct lp_control_probe broken[][2] = {
+		{ { .kind = LP_CONTROL_LIVENESS, .action = { .deed = LP_CONTROL_DEED_HTTP, .host = "h", .port = 1 } } },
+		{ { .kind = LP_CONTROL_LIVENESS, .action = { .deed = LP_CONTROL_DEED_TCP, .host = "h" } } },
+		{ { .kind = LP_CONTROL_LIVENESS, .action = { .deed = LP_CONTROL_DEED_EXEC } } },
+		{ { .kind = LP_CONTROL_PROBES, .action = { .deed = LP_CONTROL_DEED_TCP, .host = "h", .port = 1 } } },
+		{ { .kind = LP_CONTROL_STARTUP, .action = { .deed = LP_CONTROL_DEED_TCP, .host = "h", .port = 1 } },
+		    { .kind = LP_CONTROL_STARTUP, .action = { .deed = LP_CONTROL_DEED_TCP, .host = "h", .port = 1 } } },
+	};
+
+	for (size_t i = 0; i < lp_count(broken); i++) {
+		struct lp_control_container c = container();
+		struct lp_control_pod in, out;
+		struct lp_arena arena;
+		struct lp_buf buf;
+		struct lp_err err;
+
+		c.probes = broken[i];
+		c.probe_count = broken[i][1].action.deed ? 2 : 1;
+		in = pod(&c, 1);
+		lp_arena_init(&arena, LP_CONTROL_RECORD);
+		lp_buf_init(&buf, LP_CONTROL_RECORD);
+		CHECK_OK(lp_control_pod_write(&buf, &in, &err), &err);
+		CHECK_ERR(lp_control_pod_read(&arena, buf.data, buf.len, &out, &err), -EBADMSG);
+		CHECK_HAS(err.text, "container web");
+		lp_buf_fini(&buf);
+		lp_arena_fini(&arena);
+	}
+}
+
+/* What a keeper of the release before said: no word about readiness, no news. */
+TEST(what_an_older_keeper_does_not_say_is_unsaid)
+{
+	struct lp_control_message message, back;
+	struct lp_arena arena;
+	struct lp_buf buf;
+	struct lp_err err;
+
+	lp_arena_init(&arena, LP_CONTROL_RECORD);
+	lp_buf_init(&buf, LP_CONTROL_RECORD);
+	lp_control_message_init(&message);
+	message.kind = LP_CONTROL_STATUS;
+	message.status.name = "web";
+	message.status.run = LP_CONTROL_RUN_RUNNING;
+	CHECK_OK(lp_control_message_write(&buf, &message, &err), &err);
+	CHECK_OK(lp_control_message_read(&arena, buf.data, buf.len, &back, &err), &err);
+	CHECK_INT(back.status.ready, LP_CONTROL_UNSAID);
+	CHECK_INT(back.status.started, LP_CONTROL_UNSAID);
+	CHECK_INT(back.status.news_count, 0);
+	CHECK(!back.status.resized);
 	lp_buf_fini(&buf);
 	lp_arena_fini(&arena);
 }

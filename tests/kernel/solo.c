@@ -105,6 +105,7 @@ on_ended(struct lp_control *control, uint64_t id, const struct lp_container_exit
 {
 	(void)control;
 	solo.ended = id;
+	solo.end_count++;
 	solo.end = *exit;
 }
 

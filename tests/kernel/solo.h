@@ -43,7 +43,7 @@ struct solo {
 	size_t seen_count;
 	int32_t phase, error;
 	int pods, pongs, gone, begun_fd, begun_code, netns_fd, dir_fd;
-	uint64_t begun, ended, resized;
+	uint64_t begun, ended, end_count, resized;
 	int resized_code;
 	struct lp_container_exit end;
 	char note[64], error_text[256], why[64];

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -14,6 +15,17 @@
 
 /* Every start leaves a line with the code it is about to exit with. */
 #define EXITS "n=$(($(head -c1 /dev/urandom | od -An -tu1) % 5)); echo $n >>/shared/exits; exit $n"
+
+static void
+touch(const char *name)
+{
+	char path[600];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", solo.shared, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	CHECK(fd >= 0 && close(fd) == 0);
+}
 
 static uint64_t
 count_lines(const char *text, int *out_last)
@@ -207,6 +219,76 @@ TEST(an_attached_reader_hears_and_can_write)
 	lp_close(&solo.begun_fd);
 	SOLO_UNTIL(solo_ended("main"));
 	CHECK_INT(solo_seen("main")->status.end.code, 4);
+	solo_finish();
+}
+
+TEST(readers_that_are_stuck_stop_neither_the_container_nor_each_other)
+{
+	struct lp_err err;
+	int stuck[4][2], lively[2];
+	size_t heard = 0;
+
+	solo_init();
+	solo_add("main", "while [ ! -e /shared/go ]; do sleep 0.02; done; yes a line | head -c 3000000; echo; exit 5");
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	for (uint64_t i = 0; i < 3; i++) {
+		CHECK(pipe2(stuck[i], O_CLOEXEC) == 0);
+		CHECK_OK(lp_control_attach(&solo.control, 10 + i, "main", stuck[i][1], -1, &err), &err);
+		SOLO_UNTIL(solo.begun == 10 + i);
+		CHECK_INT(solo.begun_code, 0);
+	}
+	CHECK(pipe2(lively, O_CLOEXEC | O_NONBLOCK) == 0);
+	CHECK_OK(lp_control_attach(&solo.control, 20, "main", lively[1], -1, &err), &err);
+	CHECK(close(lively[1]) == 0);
+	SOLO_UNTIL(solo.begun == 20);
+	lp_close(&solo.begun_fd);
+	touch("go");
+	while (!solo_ended("main")) {		/* bounded by the test's own time */
+		char text[65536];
+		ssize_t n;
+
+		CHECK_OK(lp_loop_turn(solo.loop, 5, NULL), NULL);
+		while ((n = read(lively[0], text, sizeof(text))) > 0)
+			heard += (size_t)n;
+	}
+	CHECK_INT(solo_seen("main")->status.end.code, 5);
+	CHECK(heard > 65536);			/* more than a pipe holds: it went on hearing */
+	solo_finish();
+}
+
+TEST(many_processes_run_inside_at_once_and_each_end_is_told)
+{
+	enum { COUNT = 40 };
+	struct lp_control_exec exec = { .container = "main", .args = (const char *const[]){ "/bin/sh", "-c",
+	    "echo >>/shared/in; while [ ! -e /shared/go ]; do sleep 0.05; done; exit 3", NULL } };
+	struct lp_err err;
+	uint64_t ends = 0, last = 0;
+	char *in;
+
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	for (uint64_t i = 1; i <= COUNT; i++) {
+		CHECK_OK(lp_control_exec(&solo.control, i, &exec, (int[]){ -1, -1, -1 }, &err), &err);
+		SOLO_UNTIL(solo.begun == i);
+		CHECK_INT(solo.begun_code, 0);
+	}
+	SOLO_UNTIL((in = solo_read_shared("in"), last = strlen(in), free(in), last == COUNT));
+	solo.ended = 0;
+	touch("go");
+	while (ends < COUNT) {			/* bounded by the test's own time */
+		CHECK_OK(lp_loop_turn(solo.loop, 20, NULL), NULL);
+		if (!solo.ended)
+			continue;
+		ends += solo.end_count;
+		CHECK_INT(solo.end.code, 3);
+		solo.ended = 0;
+		solo.end_count = 0;
+	}
 	solo_finish();
 }
 
