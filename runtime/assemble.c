@@ -62,13 +62,14 @@ add_tmpfs(int root_fd, const char *target, uint64_t bytes, uint32_t mode, unsign
 	return rc < 0 ? rc : attach_at(root_fd, target, fd, true, plain, err);
 }
 
-/* proc, sysfs, mqueue: no options, a fixed set of attributes. */
+/* proc, sysfs, mqueue: no options but the name they are listed under, a fixed set of attributes. */
 static int
 add_kernel(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, const char *fstype, const char *host,
     struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
-	int rc = lp_mount_new(fstype, NULL, 0, KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set, &fd, err);
+	const struct lp_mount_option source = { "source", mount->device };
+	int rc = lp_mount_new(fstype, &source, mount->device ? 1 : 0, KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set, &fd, err);
 
 	if (rc == -ENODEV && (mount->flags & LP_MOUNT_OPTIONAL)) {	/* the kernel was built without */
 		lp_err_clear(err);

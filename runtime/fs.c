@@ -78,9 +78,9 @@ lp_fs_options(const struct lp_container_config *config, const char *options, str
 
 		if (len > 0 && out->len > 0)
 			(void)lp_buf_str(out, ",");	/* sticky */
-		if (len > 4 && strncmp(word, "uid=", 4) == 0)
+		if (strncmp(word, "uid=", 4) == 0)
 			rc = add_id(config->uids, config->uid_count, word, len, out, err);
-		else if (len > 4 && strncmp(word, "gid=", 4) == 0)
+		else if (strncmp(word, "gid=", 4) == 0)
 			rc = add_id(config->gids, config->gid_count, word, len, out, err);
 		else
 			(void)lp_buf_add(out, word, len);	/* sticky */

@@ -538,21 +538,6 @@ TEST(a_hook_that_fails_ends_the_create_and_leaves_nothing)
 	cage_free(cage);
 }
 
-TEST(a_hook_is_killed_at_its_timeout_and_reads_as_slowly_as_it_likes)
-{
-	static char state[200000];
-	const char *const slow[] = { "sleep", "100", NULL };
-	const char *const count[] = { "sh", "-c", "sleep 0.1; test $(wc -c) = 200000", NULL };
-	const struct lp_hook late = { .path = "/bin/sleep", .args = slow, .timeout_ms = 50 }, big = { .path = "/bin/sh", .args = count };
-	struct lp_err err = { 0 };
-
-	memset(state, 'x', sizeof(state));
-	CHECK_ERR(lp_hook_run(&late, "{}", 2, &err), -ETIMEDOUT);
-	CHECK_HAS(err.text, "/bin/sleep");
-	CHECK_OK(lp_hook_run(&big, state, sizeof(state), &err), &err);
-	CHECK(waitpid(-1, NULL, WNOHANG) < 0);
-}
-
 /* ---- seccomp ---- */
 
 TEST(a_filter_that_notifies_gives_its_listener_to_the_owner)

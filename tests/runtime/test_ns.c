@@ -60,6 +60,17 @@ TEST(only_the_namespaces_of_a_group_are_made_together)
 	CHECK_ERR(lp_ns_make(&config, &set, &err), -EINVAL);
 }
 
+TEST(who_stands_for_root_outside_is_id_0_or_the_first_of_the_map)
+{
+	const struct lp_idmap usual[] = { { 5, 900, 5 }, { 0, 100000, 5 } }, without[] = { { 1000, 200000, 10 }, { 2000, 300000, 10 } };
+	uint32_t uid, gid;
+
+	lp_ns_root(NULL, 0, NULL, 0, &uid, &gid);
+	CHECK(uid == 0 && gid == 0);
+	lp_ns_root(usual, 2, without, 2, &uid, &gid);
+	CHECK(uid == 100000 && gid == 200000);
+}
+
 TEST(a_user_namespace_without_a_map_is_refused)
 {
 	const struct lp_ns_config config = { .make = LP_NS_BIT(LP_NS_USER) };
