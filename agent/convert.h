@@ -23,6 +23,14 @@ enum lp_convert_qos { LP_CONVERT_GUARANTEED, LP_CONVERT_BURSTABLE, LP_CONVERT_BE
 enum lp_convert_qos lp_convert_qos(const struct lp_spec_pod *pod);
 const char *lp_convert_qos_name(enum lp_convert_qos qos);
 
+/* The folder of the class below the instance's cgroup. */
+const char *lp_convert_qos_folder(enum lp_convert_qos qos);
+
+/* The limits of a container, of its pod; of the facts only memory_bytes, memory_qos and pod_pids_max count. -ENOMEM. */
+int lp_convert_limits(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_spec_container *container,
+    const struct lp_facts *facts, struct lp_cgroup_limits *out);
+int lp_convert_pod_limits(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts *facts, struct lp_cgroup_limits *out);
+
 /*
  * What a pod asks for in all ("cpu" in thousandths, "memory", "ephemeral-storage" in bytes): the sum of its containers and sidecars,
  * at least that of every init container beside the sidecars before it; with its overhead. *out_all (may be NULL): every one says so.

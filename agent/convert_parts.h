@@ -24,13 +24,7 @@ int lp_convert_users(struct lp_arena *arena, const struct lp_spec_pod *pod, cons
 
 /* ---- resources ---- */
 
-/* The folder of the class below the instance's cgroup. */
-const char *lp_convert_qos_folder(enum lp_convert_qos qos);
 int32_t lp_convert_oom_score(const struct lp_spec_pod *pod, const struct lp_spec_container *container, const struct lp_facts *facts);
-/* -ENOMEM. */
-int lp_convert_limits(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_spec_container *container,
-    const struct lp_facts *facts, struct lp_cgroup_limits *out);
-int lp_convert_pod_limits(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts *facts, struct lp_cgroup_limits *out);
 
 /* ---- mounts ---- */
 

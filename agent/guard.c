@@ -247,6 +247,18 @@ make_room(struct lp_guard *guard, int64_t now_ms)
 	}
 }
 
+/* Room that a pod left may be what another waits for. */
+static void
+try_resizes(struct lp_agent *agent)
+{
+	size_t pos = 0;
+	void *value;
+
+	while (lp_map_next(&agent->pods, &pos, NULL, &value))
+		if (((const struct lp_pod *)value)->resize.state != LP_RESIZE_NONE)
+			lp_resize_try(value);
+}
+
 static void timer_due(struct lp_timer *timer, int64_t now_ms);
 
 static void
@@ -271,6 +283,7 @@ look(struct lp_guard *guard, int64_t now_ms)
 	if (any_limited(agent) && (!guard->walked_ms || now_ms - guard->walked_ms >= WALK_MS))
 		walk(guard, true, now_ms);
 	lp_hierarchy_weigh(agent);
+	try_resizes(agent);
 	for (int kind = 0; kind < LP_PRESSURE_KINDS; kind++)
 		pressed = pressed || guard->state.kind[kind];
 	if (!pressed && agent->pods.count == 0) {

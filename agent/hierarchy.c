@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/convert_parts.h"
+#include "agent/convert.h"
 #include "agent/pod.h"
 #include "base/auto.h"
 #include "base/log.h"

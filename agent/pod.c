@@ -110,6 +110,7 @@ lp_pod_free(struct lp_pod *pod)
 	lp_close(&pod->dir_fd);
 	forget_containers(pod);
 	lp_arena_fini(&pod->arena);
+	lp_arena_fini(&pod->resize.arena);
 	free(pod->final);
 	free(pod->uid);
 	free(pod->namespace);
@@ -217,8 +218,11 @@ read_final(struct lp_pod *pod)
 static bool
 needs_new_pod(const struct lp_pod *pod, const struct lp_json *json)
 {
-	enum lp_apply apply = lp_compare_objects(LP_SCHEMA_pod, pod->json, json, NULL);
+	lp_auto_arena struct lp_arena arena;
+	enum lp_apply apply;
 
+	lp_arena_init(&arena, POD_MAX);
+	apply = lp_compare_objects(LP_SCHEMA_pod, pod->json, lp_resize_without(&arena, pod->json, json), NULL);
 	return apply == LP_APPLY_RECREATE || apply == LP_APPLY_RESTART;
 }
 
@@ -253,8 +257,8 @@ set_deadline(struct lp_pod *pod, int64_t ms)
 void
 lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 {
-	struct lp_arena arena;
-	struct lp_json *json = NULL;
+	struct lp_arena arena, former;
+	struct lp_json *json = NULL, *old;
 
 	pod->object = object;
 	if (object && strcmp(object->digest, pod->digest) != 0) {
@@ -268,7 +272,8 @@ lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 			pod->recreate = true;
 		if (pod->json && pod->connected && deadline_ms(json) != deadline_ms(pod->json))
 			set_deadline(pod, deadline_ms(json));
-		lp_arena_fini(&pod->arena);
+		former = pod->arena;
+		old = pod->json;
 		pod->arena = arena;
 		pod->json = json;
 		memcpy(pod->digest, object->digest, sizeof(pod->digest));
@@ -276,6 +281,8 @@ lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 		if (name_containers(pod) < 0)
 			lp_log(LP_LOG_ERROR, "out of memory", "pod=%s/%s", pod->namespace, pod->name);
 		read_final(pod);
+		lp_resize_want(pod, old);
+		lp_arena_fini(&former);
 	}
 	lp_pod_look(pod);
 }
@@ -620,7 +627,7 @@ lp_pod_nudge(struct lp_pod *pod)
 /* ---- its status */
 
 static void
-fill_row(const struct lp_pod_container *container, const struct lp_json *spec, struct lp_report_container *out)
+fill_row(const struct lp_pod *pod, const struct lp_pod_container *container, const struct lp_json *spec, struct lp_report_container *out)
 {
 	*out = (struct lp_report_container){
 		.name = container->name,
@@ -629,6 +636,7 @@ fill_row(const struct lp_pod_container *container, const struct lp_json *spec, s
 		.status = container->known ? &container->status : NULL,
 		.lost = container->lost.set ? &container->lost : NULL,
 		.restarts = container->attempt,
+		.resources = lp_resize_enforced(pod, container->name, spec),
 	};
 }
 
@@ -648,10 +656,10 @@ lp_pod_status(struct lp_pod *pod, struct lp_arena *arena)
 		return final;
 	lp_json_each(spec, lp_json_path(pod->json, "spec.initContainers"))
 		if (n < pod->container_count)
-			fill_row(&pod->containers[n], spec, &rows[n]), n++;
+			fill_row(pod, &pod->containers[n], spec, &rows[n]), n++;
 	lp_json_each(spec, lp_json_path(pod->json, "spec.containers"))
 		if (n < pod->container_count)
-			fill_row(&pod->containers[n], spec, &rows[n]), n++;
+			fill_row(pod, &pod->containers[n], spec, &rows[n]), n++;
 	if (pod->agent->node.address)
 		lp_text_ipv4_print(pod->agent->node.address, host_ip);
 	if (pod->addr)
@@ -669,6 +677,9 @@ lp_pod_status(struct lp_pod *pod, struct lp_arena *arena)
 		.fail_reason = pod->fail_reason[0] ? pod->fail_reason : NULL,
 		.fail_message = pod->fail_message,
 		.failed_ms = pod->failed_ms,
+		.resize = pod->resize.state,
+		.resize_message = pod->resize.message,
+		.resize_ms = pod->resize.since_ms,
 		.inits = rows,
 		.containers = rows + pod->init_count,
 		.init_count = pod->init_count,

@@ -11,6 +11,7 @@
 
 #include "agent/podplan.h"
 #include "agent/report.h"
+#include "agent/resize.h"
 #include "agent/revision.h"
 #include "agent/stats.h"
 #include "agent/wants.h"
@@ -42,6 +43,7 @@ struct lp_pod {
 	struct lp_json *json;			/* the pod as it was last wanted: outlives the revision; NULL never wanted */
 	char digest[LP_DIGEST_TEXT];		/* of its text */
 	struct lp_wants wants;			/* of `json` */
+	struct lp_resize resize;
 	bool recreate;				/* its spec changed: down, then up again */
 
 	enum lp_podplan_keeper keeper;

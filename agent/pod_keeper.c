@@ -91,6 +91,7 @@ on_pod(struct lp_control *control, const struct lp_control_state *state)
 		break;
 	case LP_CONTROL_RUNNING:
 		pod->keeper = LP_PODPLAN_RUNNING;
+		lp_resize_adopted(pod);
 		break;
 	case LP_CONTROL_STOPPING:
 		pod->keeper = LP_PODPLAN_RUNNING;
@@ -220,6 +221,7 @@ on_resized(struct lp_control *control, uint64_t id, const struct lp_err *err)
 	struct lp_pod *pod = control->owner;
 
 	(void)id;
+	lp_resize_done(pod, err);
 	if (err->code < 0)
 		lp_log(LP_LOG_WARN, "limits of a running container stay as they were", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name,
 		    err->text);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/resize.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "specs/object.h"
@@ -131,6 +132,13 @@ add_container(struct lp_arena *arena, struct lp_json *list, const struct lp_repo
 	if (begun)
 		(void)lp_json_set_str(arena, row, "containerID", container_id(arena, pod, container, attempt));
 	(void)lp_json_set_bool(arena, row, "started", has_started(container));
+	if (begun && lp_json_count(container->resources) > 0) {
+		const struct lp_json *requests = lp_json_get(container->resources, "requests");
+
+		if (requests)
+			(void)lp_json_set(arena, row, "allocatedResources", lp_json_copy(arena, requests));
+		(void)lp_json_set(arena, row, "resources", lp_json_copy(arena, container->resources));
+	}
 }
 
 /* ---- phase and conditions */
@@ -216,6 +224,21 @@ is_no_unready_sidecar(const struct lp_report_container *container)
 	return !is_sidecar(container) || is_ready(container);
 }
 
+/* Source: kubelet pkg/kubelet/status, conditions of KEP-1287. */
+static void
+add_resize(struct lp_arena *arena, struct lp_json *list, const struct lp_report_pod *pod)
+{
+	enum lp_resize_state state = (enum lp_resize_state)pod->resize;
+	bool pending = state == LP_RESIZE_DEFERRED || state == LP_RESIZE_INFEASIBLE;
+
+	if (state == LP_RESIZE_NONE)
+		return;
+	add_condition(arena, list, &(struct condition){ .type = pending ? "PodResizePending" : "PodResizeInProgress", .truth = true,
+	    .reason = state == LP_RESIZE_DEFERRED ? "Deferred" : state == LP_RESIZE_INFEASIBLE ? "Infeasible"
+		: state == LP_RESIZE_FAILED ? "Error" : NULL,
+	    .message = pod->resize_message && *pod->resize_message ? pod->resize_message : NULL, .since_ms = pod->resize_ms });
+}
+
 static void
 add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_report_pod *pod, const char *phase)
 {
@@ -256,6 +279,7 @@ add_conditions(struct lp_arena *arena, struct lp_json *status, const struct lp_r
 	add_condition(arena, list, &(struct condition){ .type = "ContainersReady", .truth = all_ready, .reason = reason,
 	    .message = message, .since_ms = ready });
 	add_condition(arena, list, &(struct condition){ .type = "PodScheduled", .truth = true, .since_ms = created });
+	add_resize(arena, list, pod);
 	if (lp_text_same(pod->fail_reason, "Evicted"))
 		add_condition(arena, list, &(struct condition){ .type = "DisruptionTarget", .truth = true,
 		    .reason = "TerminationByKubelet", .message = pod->fail_message, .since_ms = pod->failed_ms });

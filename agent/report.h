@@ -22,6 +22,7 @@ struct lp_report_container {
 	const struct lp_control_status *status;	/* NULL: the keeper has not spoken of it */
 	const struct lp_control_end *lost;	/* how it ended when its keeper was lost; NULL none */
 	uint64_t restarts;		/* when status is NULL */
+	const struct lp_json *resources;	/* as they are enforced; NULL none */
 };
 
 struct lp_report_pod {
@@ -34,6 +35,9 @@ struct lp_report_pod {
 	const char *wait_reason, *wait_message;	/* why nothing starts; NULL: ContainerCreating */
 	const char *fail_reason, *fail_message;	/* why the pod as a whole has failed (Evicted); NULL: it has not */
 	int64_t failed_ms;		/* wall time of that */
+	int32_t resize;			/* enum lp_resize_state */
+	const char *resize_message;
+	int64_t resize_ms;
 	const struct lp_report_container *inits, *containers;
 	size_t init_count, container_count;
 };
