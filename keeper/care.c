@@ -13,6 +13,8 @@
 
 #define TIMEOUT_MS 1000
 #define NEWS_BYTES 640
+#define TELL_MOST 25			/* failed probes in a row that are news; source: client-go EventSpamFilter */
+#define FORGIVE_MS 300000
 
 /* ---- words ---- */
 
@@ -123,6 +125,21 @@ turned(struct lp_ward *ward, const struct lp_care_probe *care)
 	}
 }
 
+/* A probe that fails for ever is no news for ever: each word costs a write on the manager's disk. */
+static bool
+may_tell(struct lp_care *care, int64_t now_ms)
+{
+	while (care->told > 0 && now_ms >= care->forgive_ms) {
+		care->told--;
+		care->forgive_ms += FORGIVE_MS;
+	}
+	if (care->told >= TELL_MOST)
+		return false;
+	if (care->told++ == 0)
+		care->forgive_ms = now_ms + FORGIVE_MS;
+	return true;
+}
+
 static void
 answered(struct lp_errand *errand, enum lp_errand_result result, const char *text, int64_t now_ms)
 {
@@ -134,7 +151,7 @@ answered(struct lp_errand *errand, enum lp_errand_result result, const char *tex
 	struct lp_care_probe *care = lp_of(errand, struct lp_care_probe, errand);
 	struct lp_ward *ward = errand->ward;
 
-	if (result != LP_ERRAND_DONE)
+	if (result != LP_ERRAND_DONE && may_tell(&ward->care, now_ms))
 		lp_care_tell(ward, (enum lp_control_news_kind)(LP_CONTROL_NEWS_STARTUP + care->spec->kind), "%s probe %s: %s",
 		    lp_probe_name(care->spec->kind), result == LP_ERRAND_BROKEN ? "errored" : "failed", text);
 	if (lp_probe_answer(&care->probe, care->spec, answers[result]))

@@ -28,6 +28,8 @@ struct lp_care {
 	int64_t turned_ms;		/* wall time at which it turned ready or not; 0 in this run never */
 	int64_t grace_ms;		/* an unwell run: how long it may take to end */
 	struct lp_timer due;		/* the next question */
+	int32_t told;			/* failures of probes that were told and not forgiven yet */
+	int64_t forgive_ms;		/* when the next of them is forgiven */
 	struct lp_control_news *news;	/* owned, with their texts */
 	size_t news_count;
 };
