@@ -213,8 +213,9 @@ bpf(int command, union bpf_attr *attr)
 static struct {
 	struct bpf_insn insns[2][INSNS_MAX];	/* on no stack: a start touches only what it fills */
 	unsigned now;				/* which of the two is loaded */
-	int count, fd;
-} kept = { .fd = -1 };
+	int count;				/* 0: none is loaded yet (a program has at least its last answer) */
+	int fd;
+} kept;
 
 static struct bpf_insn *
 scratch(void)
@@ -230,7 +231,7 @@ load(int n, struct lp_err *err)
 	union bpf_attr attr;
 	int fd;
 
-	if (kept.fd >= 0 && n == kept.count && memcmp(insns, kept.insns[kept.now], (size_t)n * sizeof(*insns)) == 0)
+	if (n == kept.count && memcmp(insns, kept.insns[kept.now], (size_t)n * sizeof(*insns)) == 0)
 		return kept.fd;
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
@@ -243,7 +244,8 @@ load(int n, struct lp_err *err)
 		return lp_err_say(err, -EOPNOTSUPP, "no device filter: the kernel lacks CONFIG_CGROUP_BPF");
 	if (fd < 0)
 		return lp_err_set(err, -errno, "load the device filter");
-	lp_close(&kept.fd);
+	if (kept.count)
+		lp_close(&kept.fd);
 	kept.now = !kept.now;
 	kept.count = n;
 	kept.fd = fd;
