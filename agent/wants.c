@@ -15,8 +15,10 @@ lp_wants_read(const struct lp_spec_pod *pod, struct lp_wants *out)
 		.cpu_milli = lp_convert_sum(pod, false, "cpu", NULL),
 		.memory_bytes = lp_convert_sum(pod, false, "memory", NULL),
 		.disk_bytes = lp_convert_sum(pod, false, "ephemeral-storage", NULL),
-		.priority = pod->spec->priority.has ? pod->spec->priority.value : node || cluster ? (int32_t)LP_EVICT_CRITICAL : 0,
+		.priority = pod->spec->priority.has ? pod->spec->priority.value : 0,
 		.limited_storage = lp_storage_limited(pod),
 	};
+	if ((node || cluster) && out->priority < LP_EVICT_CRITICAL)
+		out->priority = (int32_t)LP_EVICT_CRITICAL;
 	out->critical = node || out->priority >= LP_EVICT_CRITICAL;
 }

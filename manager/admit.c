@@ -305,6 +305,9 @@ keep_key(struct lp_change *change, struct lp_json *object, const struct lp_json 
 		(void)lp_json_remove(lp_json_get(metadata, "annotations"), LP_ADMIT_NODE_KEY);	/* usually not there */
 }
 
+/* Metadata that a client may write, but not by /resize. */
+static const char *const own_words[] = { "labels", "annotations", "finalizers", "ownerReferences" };
+
 /* /status changes the status (and labels and annotations), the object itself everything else. */
 static void
 keep_half(struct lp_change *change, struct lp_json *object, const struct lp_json *old)
@@ -333,6 +336,9 @@ keep_half(struct lp_change *change, struct lp_json *object, const struct lp_json
 	}
 	if (change->kind->verbs & LP_KIND_STATUS)
 		keep(&change->arena, object, old, "status");
+	if (strcmp(change->subresource, "resize") == 0)
+		for (size_t i = 0; i < lp_count(own_words); i++)
+			keep(&change->arena, lp_json_need_object(&change->arena, object, "metadata"), lp_json_get(old, "metadata"), own_words[i]);
 	if (is_kind(change, "Namespace") && strcmp(change->subresource, "finalize") != 0 && !change->ours)
 		keep(&change->arena, lp_json_need_object(&change->arena, object, "spec"), lp_json_get(old, "spec"), "finalizers");
 	if (is_kind(change, "Node") && !lp_json_path(object, "spec.podCIDR")) {
@@ -355,7 +361,10 @@ lp_admit_update(struct lp_change *change, struct lp_json *object, const struct l
 	if (lp_default_object(&change->arena, change->kind, object, &err) < 0 ||
 	    (!*change->subresource && allocate(change, object, old, &faults) < 0))
 		return lp_change_refuse(change, NULL);
-	(void)lp_check_update(change->kind, object, old, &faults);	/* its result is in faults */
+	if (strcmp(change->subresource, "resize") == 0)
+		(void)lp_check_resize(object, old, &faults);	/* its result is in faults */
+	else
+		(void)lp_check_update(change->kind, object, old, &faults);	/* likewise */
 	lp_admit_security_labels(change, object, old, &faults);
 	if (verdict(change, &faults) < 0 || lp_admit_security(change, object, old) < 0)
 		return -EINVAL;

@@ -93,6 +93,7 @@ static const struct subresource subresources[] = {
 	{ "finalize",    NULL,                    "",       "",   LP_KIND_FINALIZE, false, false, true },
 	{ "log",         NULL,                    "",       "",   LP_KIND_STREAMS,  true,  false, false },
 	{ "portforward", "PodPortForwardOptions", "",       "",   LP_KIND_STREAMS,  true,  true,  false },
+	{ "resize",      NULL,                    "",       "",   LP_KIND_RESIZE,   true,  false, true },
 	{ "status",      NULL,                    "",       "",   LP_KIND_STATUS,   true,  false, true },
 };
 

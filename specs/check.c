@@ -241,6 +241,14 @@ check_immutable(const struct lp_json *object, const struct lp_json *old, struct 
 }
 
 int
+lp_check_resize(const struct lp_json *pod, const struct lp_json *old, struct lp_faults *faults)
+{
+	check_object(lp_kind_find("v1", "Pod"), pod, faults);
+	lp_check_pod_resize(pod, old, faults);
+	return faults->count > 0 ? -EINVAL : 0;
+}
+
+int
 lp_check_update(
     const struct lp_kind *kind, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults)
 {

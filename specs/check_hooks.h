@@ -18,6 +18,7 @@ void lp_check_fault(struct lp_faults *faults, const struct lp_trail *trail, cons
 void lp_check_pod_object(
     enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail, struct lp_faults *faults);
 void lp_check_pod_update(const struct lp_json *pod, const struct lp_json *old, struct lp_faults *faults);
+void lp_check_pod_resize(const struct lp_json *pod, const struct lp_json *old, struct lp_faults *faults);
 void lp_check_container_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
     struct lp_faults *faults);
 void lp_check_security_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,

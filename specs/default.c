@@ -165,9 +165,8 @@ default_toleration(struct lp_arena *arena, struct lp_json *spec, const char *key
 	lp_json_set_int(arena, entry, "tolerationSeconds", 300);
 }
 
-/* Guaranteed: every container limits cpu and memory and requests just that. BestEffort: none names either. */
-static const char *
-quality_class(const struct lp_json *spec)
+const char *
+lp_default_quality(const struct lp_json *spec)
 {
 	static const char *const lists[] = { "initContainers", "containers" };
 	static const char *const names[] = { "cpu", "memory" };
@@ -205,7 +204,7 @@ default_pod(struct lp_arena *arena, struct lp_json *pod)
 	default_toleration(arena, spec, "node.kubernetes.io/unreachable");
 	status = lp_json_need_object(arena, pod, "status");
 	set_missing(arena, status, "phase", "Pending");
-	set_missing(arena, status, "qosClass", quality_class(spec));
+	set_missing(arena, status, "qosClass", lp_default_quality(spec));
 }
 
 static void

@@ -6,7 +6,7 @@
 #include "base/auto.h"
 
 #define ALL (LP_KIND_GET | LP_KIND_WRITE)
-#define PODS (ALL | LP_KIND_STATUS | LP_KIND_BINDING | LP_KIND_EVICTION | LP_KIND_STREAMS)
+#define PODS (ALL | LP_KIND_STATUS | LP_KIND_BINDING | LP_KIND_EVICTION | LP_KIND_STREAMS | LP_KIND_RESIZE)
 #define DISCOVERY "discovery.k8s.io"
 #define COORDINATION "coordination.k8s.io"
 #define STORAGE "storage.k8s.io"

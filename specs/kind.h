@@ -21,6 +21,7 @@ enum lp_kind_verbs {
 	LP_KIND_EVICTION = 1 << 4,	/* /eviction */
 	LP_KIND_STREAMS = 1 << 5,	/* /log /exec /attach /portforward */
 	LP_KIND_FINALIZE = 1 << 6,	/* /finalize */
+	LP_KIND_RESIZE = 1 << 9,	/* /resize */
 	LP_KIND_METRICS = 1 << 8,	/* get and list, made on request, never stored */
 	LP_KIND_LOCAL = 1 << 7,		/* a document of ours that the API does not serve */
 };

@@ -126,11 +126,16 @@ const char *lp_drop_strict(struct lp_arena *arena, const struct lp_drop *drop);
 
 /* ---- default.c: fills in what Kubernetes fills in. Doing it twice changes nothing. -ENOMEM only. */
 int lp_default_object(struct lp_arena *arena, const struct lp_kind *kind, struct lp_json *object, struct lp_err *err);
+/* Quality of service of a pod's spec: every container limits cpu and memory and requests just that: "Guaranteed"; none names either: "BestEffort". */
+const char *lp_default_quality(const struct lp_json *spec);
 
 /* ---- check.c: every fault at once; 0 or -EINVAL (then faults->count > 0). Needs defaulted objects. */
 int lp_check_create(const struct lp_kind *kind, const struct lp_json *object, struct lp_faults *faults);
 int lp_check_update(
     const struct lp_kind *kind, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults);
+
+/* A pod by its `resize` subresource: cpu and memory of containers, nothing else. */
+int lp_check_resize(const struct lp_json *pod, const struct lp_json *old, struct lp_faults *faults);
 
 /* ---- compare.c: what a node has to do when `from` becomes `to` (two objects of one schema). */
 

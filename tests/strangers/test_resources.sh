@@ -70,6 +70,21 @@ shows "^busy +spin " limpet top containers --sort-by cpu
 shows '"usageNanoCores"' limpet top -o json
 refuses "sort-by" limpet top --sort-by nonsense
 
+# cpu and memory change while it runs
+cpu='{"spec":{"containers":[{"name":"spin","resources":{"limits":{"cpu":"700m","memory":"96Mi"},"requests":{"cpu":"200m"}}}]}}'
+refuses "pod updates may not change fields other than" kubectl patch pod busy -p "$cpu"
+id=$(kubectl get pod busy -o 'jsonpath={.status.containerStatuses[0].containerID}')
+check "the size is changed" kubectl patch pod busy --subresource resize -p "$cpu"
+wait_until 10 "the node says so" sh -c 'test "$(kubectl get pod busy -o "jsonpath={.status.containerStatuses[0].resources.limits}")" = "{\"cpu\":\"700m\",\"memory\":\"96Mi\"}"'
+check "200m are allocated" test "$(kubectl get pod busy -o 'jsonpath={.status.containerStatuses[0].allocatedResources.cpu}')" = 200m
+check "the container is the same" test "$(kubectl get pod busy -o 'jsonpath={.status.containerStatuses[0].containerID}')" = "$id"
+check "and was not restarted" test "$(kubectl get pod busy -o 'jsonpath={.status.containerStatuses[0].restartCount}')" = 0
+refuses "only cpu and memory resources are mutable" kubectl patch pod busy --subresource resize -p '{"spec":{"containers":[{"name":"spin","image":"other"}]}}'
+refuses "QOS Class may not change" kubectl patch pod busy --subresource resize -p '{"spec":{"containers":[{"name":"spin","resources":{"requests":{"cpu":"700m","memory":"96Mi"}}}]}}'
+check "more than the node has" kubectl patch pod busy --subresource resize -p '{"spec":{"containers":[{"name":"spin","resources":{"limits":{"cpu":"999"},"requests":{"cpu":"999"}}}]}}'
+wait_until 10 "is told to be infeasible" sh -c 'kubectl get pod busy -o "jsonpath={.status.conditions[?(@.type==\"PodResizePending\")].reason}" | grep -qx Infeasible'
+check "and stays what it was" test "$(kubectl get pod busy -o 'jsonpath={.status.containerStatuses[0].resources.limits.cpu}')" = 700m
+
 # logs
 check "300 lines" test "$(kubectl logs busy | wc -l)" = 300
 check "the last two" test "$(kubectl logs busy --tail=2 | tr '\n' ' ')" = "line 298 line 299 "
