@@ -296,7 +296,7 @@ lp_ceiling_allows_path(const struct lp_ceiling *ceiling, const char *path, bool 
 {
 	const struct lp_ceiling_path *row;
 
-	if (lp_text_starts(path, "/dev/") && ceiling->devices.set)
+	if ((lp_text_starts(path, "/dev/") || strcmp(path, "/dev") == 0) && ceiling->devices.set)
 		return is_plain_path(path) && is_listed(&ceiling->devices, path, false);
 	if (!ceiling->paths_set)
 		return true;
@@ -376,7 +376,7 @@ refuse_volumes(const struct lp_ceiling *ceiling, const struct lp_spec_pod *pod, 
 			continue;
 		(void)snprintf(where, sizeof(where), "spec.volumes[%s]", volume->name);
 		(void)snprintf(what, sizeof(what), "hostPath %s", path);
-		return refuse(err, where, what, lp_text_starts(path, "/dev/") && ceiling->devices.set ? "devices" : "hostPaths");
+		return refuse(err, where, what, lp_text_starts(path, "/dev") && ceiling->devices.set ? "devices" : "hostPaths");
 	}
 	return NULL;
 }

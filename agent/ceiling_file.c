@@ -106,24 +106,28 @@ is_alive(const struct lp_pod *pod)
 }
 
 void
+lp_ceiling_file_check(const struct lp_ceiling_file *file, struct lp_pod *pod)
+{
+	lp_auto_arena struct lp_arena arena;
+	const struct lp_spec_pod *view;
+	const char *reason;
+	struct lp_err err = { 0 };
+
+	lp_arena_init(&arena, POD_MAX);
+	view = file->certain && file->present && is_alive(pod) ? lp_parse(&arena, pod, pod->json) : NULL;
+	reason = view && view->spec ? lp_ceiling_refuses(&file->ceiling, view, 0, &err) : NULL;
+	if (reason)
+		lp_pod_fail(pod, reason, err.text, -1);
+}
+
+void
 lp_ceiling_file_apply(struct lp_ceiling_file *file)
 {
 	size_t pos = 0;
 	void *value;
 
-	while (file->certain && file->present && lp_map_next(&file->agent->pods, &pos, NULL, &value)) {
-		lp_auto_arena struct lp_arena arena;
-		struct lp_pod *pod = value;
-		const struct lp_spec_pod *view;
-		const char *reason;
-		struct lp_err err = { 0 };
-
-		lp_arena_init(&arena, POD_MAX);
-		view = is_alive(pod) ? lp_parse(&arena, pod, pod->json) : NULL;
-		reason = view && view->spec ? lp_ceiling_refuses(&file->ceiling, view, 0, &err) : NULL;
-		if (reason)
-			lp_pod_fail(pod, reason, err.text, -1);
-	}
+	while (lp_map_next(&file->agent->pods, &pos, NULL, &value))
+		lp_ceiling_file_check(file, value);
 }
 
 static void

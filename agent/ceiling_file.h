@@ -20,6 +20,7 @@
 #define LP_CEILING_FILE "ceiling.yaml"
 
 struct lp_agent;
+struct lp_pod;
 
 struct lp_ceiling_file {
 	struct lp_ceiling ceiling;	/* what holds */
@@ -38,7 +39,8 @@ int lp_ceiling_file_read(int data_fd, struct lp_arena *arena, struct lp_ceiling 
 int lp_ceiling_file_open(struct lp_ceiling_file *file, struct lp_agent *agent, struct lp_err *err);
 void lp_ceiling_file_close(struct lp_ceiling_file *file);
 
-/* Fail every pod that is above a ceiling we are certain of. */
+/* Fail a pod that runs, or all of them, above a ceiling we are certain of. */
+void lp_ceiling_file_check(const struct lp_ceiling_file *file, struct lp_pod *pod);
 void lp_ceiling_file_apply(struct lp_ceiling_file *file);
 
 #endif

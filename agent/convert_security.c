@@ -278,19 +278,23 @@ lp_convert_process_rights(struct lp_arena *arena, const struct lp_spec_pod *pod,
 
 static const struct lp_device every_device = { .type = 'a', .major = -1, .minor = -1, .read = true, .write = true, .mknod = true };
 
-/* A privileged container sees the host's devices and may use all there will be. */
+/* A privileged container sees the host's devices and may use all there will be; under a ceiling those that it lists. */
 static int
 convert_devices(struct lp_arena *arena, const struct lp_facts *facts, struct lp_container_config *config, struct lp_err *err)
 {
 	struct lp_device *devices = lp_arena_alloc(arena, (facts->device_count + 1) * sizeof(*devices));
+	bool listed = facts->ceiling && facts->ceiling->devices.set;
+	size_t n = 0;
 
 	if (!devices)
 		return lp_err_set(err, -ENOMEM, "devices");
-	devices[0] = every_device;
-	if (facts->device_count)
-		memcpy(devices + 1, facts->devices, facts->device_count * sizeof(*devices));
+	if (!listed)
+		devices[n++] = every_device;
+	for (size_t i = 0; i < facts->device_count; i++)
+		if (!listed || lp_ceiling_allows_path(facts->ceiling, facts->devices[i].path, false))
+			devices[n++] = facts->devices[i];
 	config->devices = devices;
-	config->device_count = facts->device_count + 1;
+	config->device_count = n;
 	return 0;
 }
 
@@ -312,7 +316,20 @@ lp_convert_container_rights(struct lp_arena *arena, const struct lp_spec_pod *po
 	return privileged ? convert_devices(arena, facts, config, err) : 0;
 }
 
-/* ---- the pod's namespaces */
+/* ---- the pod */
+
+void
+lp_convert_pod_ceiling(const struct lp_facts *facts, struct lp_cgroup_limits *limits)
+{
+	const struct lp_ceiling *ceiling = facts->ceiling;
+
+	if (!ceiling)
+		return;
+	if (ceiling->pod_cpu_milli && (!limits->cpu_max_milli || limits->cpu_max_milli > (uint64_t)ceiling->pod_cpu_milli))
+		limits->cpu_max_milli = (uint64_t)ceiling->pod_cpu_milli;
+	if (ceiling->pod_memory_bytes && (!limits->memory_max_bytes || limits->memory_max_bytes > (uint64_t)ceiling->pod_memory_bytes))
+		limits->memory_max_bytes = (uint64_t)ceiling->pod_memory_bytes;
+}
 
 static const struct lp_sysctl pod_sysctls[] = {
 	{ "net.ipv4.ping_group_range", "0 2147483647" },

@@ -216,6 +216,42 @@ with_low_ceiling(void)
 	ceiling.paths_set = true;
 }
 
+static void
+with_listed_devices(void)
+{
+	static const char *words[] = { "/dev/ttyUSB*" };
+
+	with_devices();
+	ceiling.devices = (struct lp_ceiling_words){ .items = words, .count = 1, .set = true };
+}
+
+TEST(under_a_ceiling_a_privileged_container_has_the_listed_devices_only)
+{
+	struct lp_err err = { 0 };
+
+	CHECK_OK(convert_with(CONTEXT("\"privileged\":true"), with_listed_devices, &err), &err);
+	CHECK_INT(record.containers[0].config.device_count, 0);
+}
+
+static void
+with_pod_limits(void)
+{
+	ceiling.pod_cpu_milli = 500;
+	ceiling.pod_memory_bytes = 64 << 20;
+}
+
+TEST(a_pod_without_limits_has_those_of_the_ceiling)
+{
+	struct lp_err err = { 0 };
+
+	CHECK_OK(convert_with("\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]", with_pod_limits, &err), &err);
+	CHECK_INT(record.limits.cpu_max_milli, 500);
+	CHECK_INT(record.limits.memory_max_bytes, 64 << 20);
+	CHECK_OK(convert_with("\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"limits\":{\"cpu\":\"100m\",\"memory\":\"1Mi\"}}}]", with_pod_limits, &err), &err);
+	CHECK_INT(record.limits.cpu_max_milli, 100);
+	CHECK_INT(record.limits.memory_max_bytes, 1 << 20);
+}
+
 TEST(the_ceiling_caps_what_every_container_has)
 {
 	struct lp_err err = { 0 };

@@ -6,7 +6,7 @@
  *          audit --stay          nothing, until it is told to end
  *          AUDIT_HOST="net=4026531840 pid=..." names the namespaces of the host: "own" or "host" is told instead of numbers
  * Lines    capabilities, no_new_privs, seccomp, user and groups, id maps, namespace, blocked (system calls by name), socket, mount,
- *          device, masked, meter (files of the kernel that tell of the host), limit, keyring, escape (what is tried and must not work)
+ *          device, masked, meter (files of the kernel that tell of the host), limit, rlimit, setting, keyring, escape (what is tried and must not work)
  * Harmless each call is made in a child of its own with arguments that no call can use (-1 throughout); those that would do something even
  *          so are not tried. A call is blocked when it answers ENOSYS or EPERM
  */
@@ -414,6 +414,41 @@ tell_limits(void)
 }
 
 static void
+tell_settings(void)
+{
+	static const char *const names[] = { "ping_group_range", "ip_unprivileged_port_start" };
+
+	for (size_t i = 0; i < lp_count(names); i++) {
+		char path[96];
+		unsigned long first, last;
+		char *end;
+
+		(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", names[i]);
+		first = strtoul(text_of(path), &end, 10);
+		last = strtoul(end, &end, 10);
+		(void)printf("setting %s %lu %lu\n", names[i], first, last);
+	}
+}
+
+static void
+tell_rlimits(void)
+{
+	static const struct {
+		const char *name;
+		int resource;
+	} rows[] = { { "core", RLIMIT_CORE }, { "data", RLIMIT_DATA }, { "fsize", RLIMIT_FSIZE }, { "memlock", RLIMIT_MEMLOCK },
+		{ "msgqueue", RLIMIT_MSGQUEUE }, { "nice", RLIMIT_NICE }, { "nofile", RLIMIT_NOFILE }, { "nproc", RLIMIT_NPROC },
+		{ "rtprio", RLIMIT_RTPRIO }, { "sigpending", RLIMIT_SIGPENDING }, { "stack", RLIMIT_STACK } };
+
+	for (size_t i = 0; i < lp_count(rows); i++) {
+		struct rlimit limit = { 0 };
+
+		(void)getrlimit((unsigned)rows[i].resource, &limit);
+		(void)printf("rlimit %s %lld %lld\n", rows[i].name, (long long)limit.rlim_cur, (long long)limit.rlim_max);
+	}
+}
+
+static void
 tell_keyring(void)
 {
 	long rc = syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3 /* session */, 0);
@@ -496,6 +531,8 @@ main(int argc, char **argv)
 	tell_devices();
 	tell_paths();
 	tell_limits();
+	tell_rlimits();
+	tell_settings();
 	tell_keyring();
 	tell_escapes();
 	tell_calls();

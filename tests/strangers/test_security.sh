@@ -52,12 +52,13 @@ YAML
 }
 
 # What differs from machine to machine is left out: mounts over files that only some kernels have, calls that this one lacks, limits
-# without their controller; and of a privileged pod what is the host's own.
+# without their controller, resource limits that limpet was started with; and of a privileged pod what is the host's own.
 limits=none
 grep -qw pids "$(cgroup_root)/cgroup.controllers" 2>/dev/null && limits=1024
 facts() {
-	grep -vxFf "$dir/lacking" "$2" | grep -v '^meter ' | sed "s/,idmapped//; s/^limit pids .*/limit pids $limits/
+	grep -vxFf "$dir/lacking" "$2" | grep -Ev '^(meter|rlimit) ' | sed "s/,idmapped//; s/^limit pids .*/limit pids $limits/
 		/^mount \/proc\/./d; /^mount \/sys\/\(firmware\|devices\)/d" >"$dir/kept"
+	[ "$1" != host ] || sed -i "/^setting /d" "$dir/kept"
 	if [ "$1" = privileged ]; then
 		grep -E '^(no_new_privs|seccomp|user|map|namespace|blocked|keyring|escape unshare|masked /proc/keys)' "$dir/kept"
 	else
