@@ -552,7 +552,7 @@ TEST(grpc_and_https_are_asked_as_the_kubelet_asks)
 	SOLO_UNTIL(solo_seen("moved")->status.ready == LP_CONTROL_YES);
 	CHECK_INT(solo_seen("fine")->status.starts, 1);
 	CHECK(kill(peer, SIGKILL) == 0 && waitpid(peer, &status, 0) == peer);
-	SOLO_UNTIL(solo_seen("fine")->status.ready == LP_CONTROL_NO);
+	SOLO_UNTIL(solo_seen("fine")->status.ready == LP_CONTROL_NO && strstr(solo_seen("fine")->words[LP_CONTROL_NEWS_READINESS], "refused"));
 	CHECK_HAS(solo_seen("fine")->words[LP_CONTROL_NEWS_READINESS], "Get \"https://127.0.0.1:8443/secure\": dial tcp 127.0.0.1:8443: connect: connection refused");
 	solo_finish();
 }
