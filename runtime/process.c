@@ -383,6 +383,15 @@ value_of(const char *const *env, const char *name)
 	return NULL;
 }
 
+/* A directory answers EACCES like a file without x; only a file that exists ends the search with "permission denied". */
+static bool
+is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int
 say_exec(struct lp_err *err, int code, const char *name, bool searched)
 {
@@ -391,7 +400,8 @@ say_exec(struct lp_err *err, int code, const char *name, bool searched)
 	case ENOTDIR:
 		if (searched)
 			return lp_err_say(err, -ENOENT, "exec: \"%.150s\": executable file not found in $PATH", name);
-		return lp_err_say(err, -ENOENT, "exec: \"%.150s\": stat %.60s: no such file or directory", name, name);
+		/* Of a file that is there, what it names in its first line or in its header is missing. */
+		return lp_err_say(err, -ENOENT, "exec: \"%.100s\": %s %.100s: no such file or directory", name, is_file(name) ? "exec" : "stat", name);
 	case EACCES:
 	case EISDIR:
 	case EPERM:
@@ -440,15 +450,6 @@ lp_process_find(const struct lp_process_config *config, struct lp_err *err)
 		dir = dir[len] ? dir + len + 1 : NULL;
 	}
 	return say_exec(err, name[0] ? code : ENOENT, name, true);
-}
-
-/* A directory answers EACCES like a file without x; only a file that exists ends the search with "permission denied". */
-static bool
-is_file(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 int

@@ -56,7 +56,7 @@ join_namespace(const struct lp_oci_namespace_ *wanted, enum lp_ns ns, struct lp_
 
 	if (wanted->path[0] != '/')
 		return lp_err_say(err, -EINVAL, "linux.namespaces: the path of %s is not absolute", wanted->type);
-	fd = openat(AT_FDCWD, wanted->path, O_RDONLY | O_CLOEXEC);	/* the operator's word; a link of /proc by nature */
+	fd = openat(AT_FDCWD, wanted->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);	/* the operator's word; a link of /proc by nature */
 	if (fd < 0)
 		return lp_err_set(err, -errno, "open the %s namespace %s", wanted->type, wanted->path);
 	if (ioctl(fd, NS_GET_NSTYPE) != lp_ns_flag(ns))

@@ -81,7 +81,6 @@ lp_oci_home_busy(const struct lp_oci_home *home)
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	lp_auto_fd int fd = openat(home->dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-	/* No lock of our own is asked for: one that we hold does not count. */
 	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 

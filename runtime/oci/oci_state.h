@@ -61,7 +61,7 @@ int lp_oci_home_open(const char *root, const char *id, bool lock, struct lp_oci_
 /* Take the directory away with all that is in it, state first. */
 int lp_oci_home_remove(struct lp_oci_home *home, struct lp_err *err);
 
-/* Is somebody changing it right now? */
+/* Is somebody else changing it right now? Never asked by one who holds the lock: looking would drop it (fcntl(2)). */
 bool lp_oci_home_busy(const struct lp_oci_home *home);
 
 /* call(arg, id) for every container below root, sorted; none when root is not there. */
