@@ -45,7 +45,7 @@ add_bind(int root_fd, const struct lp_mount *mount, int mount_fd, struct lp_err 
 	rc = attach_at(root_fd, mount->target, mount_fd, S_ISDIR(st.st_mode), false, err);
 	if (rc == 0)
 		rc = lp_mount_set(mount_fd, lp_mount_attrs(mount->flags), lp_mount_propagation(mount->propagation), recursive, err);
-	return rc < 0 ? rc : lp_mount_shape(mount_fd, mount, err);
+	return rc < 0 ? rc : lp_mount_shape(mount_fd, mount, false, err);
 }
 
 static int
@@ -81,7 +81,7 @@ add_kernel(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 	}
 	if (rc == 0)
 		rc = attach_at(assembly->root_fd, mount->target, fd, true, true, err);
-	return rc < 0 ? rc : lp_mount_shape(fd, mount, err);
+	return rc < 0 ? rc : lp_mount_shape(fd, mount, true, err);
 }
 
 static int
@@ -98,7 +98,7 @@ add_cgroup(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 		rc = attach_at(assembly->root_fd, mount->target, inside->cgroup_mount, true, true, err);
 		if (rc == 0)
 			rc = lp_mount_set(inside->cgroup_mount, attrs, MS_PRIVATE, false, err);
-		return rc < 0 ? rc : lp_mount_shape(inside->cgroup_mount, mount, err);
+		return rc < 0 ? rc : lp_mount_shape(inside->cgroup_mount, mount, false, err);
 	}
 	rc = lp_mount_new("cgroup2", NULL, 0, attrs, &fd, err);
 	if (rc == -ENODEV) {
@@ -111,7 +111,7 @@ add_cgroup(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 	}
 	if (rc == 0)
 		rc = attach_at(assembly->root_fd, mount->target, fd, true, true, err);
-	return rc < 0 ? rc : lp_mount_shape(fd, mount, err);
+	return rc < 0 ? rc : lp_mount_shape(fd, mount, true, err);
 }
 
 /* ---- /dev ---- */

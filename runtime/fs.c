@@ -299,7 +299,7 @@ lp_fs_mount(const struct lp_inside *inside, struct lp_assembly *assembly, const 
 		return lp_fs_borrow(inside, assembly, mount, host, err);
 	}
 	if (rc == 0)
-		rc = lp_mount_shape(fd, mount, err);
+		rc = lp_mount_shape(fd, mount, true, err);
 	if (rc == 0 && strcmp(mount->fstype, "devpts") == 0 && strcmp(mount->target, "/dev/pts") == 0) {
 		lp_close(&assembly->pts_fd);
 		assembly->pts_fd = lp_take_fd(&fd);
@@ -342,5 +342,5 @@ lp_fs_remount(const struct lp_inside *inside, struct lp_assembly *assembly, cons
 		rc = reconfigure(at, text.data, err);
 	if (rc == 0)
 		rc = lp_mount_set(at, lp_mount_attrs(mount->flags), 0, recursive, err);
-	return rc < 0 ? rc : lp_mount_shape(at, mount, err);
+	return rc < 0 ? rc : lp_mount_shape(at, mount, false, err);
 }

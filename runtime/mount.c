@@ -107,12 +107,14 @@ lp_mount_set(int fd, unsigned attrs, unsigned long propagation, bool recursive, 
 }
 
 int
-lp_mount_shape(int fd, const struct lp_mount *mount, struct lp_err *err)
+lp_mount_shape(int fd, const struct lp_mount *mount, bool fresh, struct lp_err *err)
 {
 	const unsigned long propagation = mount->flags & LP_MOUNT_PROPAGATE ? lp_mount_propagation(mount->propagation) : 0;
 	int rc = lp_mount_change(fd, mount->attr_set_all, mount->attr_clear_all, propagation, true, err);
 
-	return rc < 0 ? rc : lp_mount_change(fd, mount->attr_set, mount->attr_clear, 0, false, err);
+	if (rc < 0 || (fresh && !mount->attr_clear))
+		return rc;
+	return lp_mount_change(fd, mount->attr_set, mount->attr_clear, 0, false, err);
 }
 
 unsigned long

@@ -35,8 +35,11 @@ int lp_mount_set(int fd, unsigned attrs, unsigned long propagation, bool recursi
 /* The same with attributes to clear first; one of the ATIME modes stands for the whole field. */
 int lp_mount_change(int fd, uint64_t set, uint64_t clear, unsigned long propagation, bool recursive, struct lp_err *err);
 
-/* attr_set, attr_clear, attr_set_all and attr_clear_all of a row, and with PROPAGATE its propagation. */
-int lp_mount_shape(int fd, const struct lp_mount *mount, struct lp_err *err);
+/*
+ * attr_set, attr_clear, attr_set_all and attr_clear_all of a row, and with PROPAGATE its propagation. `fresh`: a new mount that was made
+ * with attr_set.
+ */
+int lp_mount_shape(int fd, const struct lp_mount *mount, bool fresh, struct lp_err *err);
 
 /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE. */
 unsigned long lp_mount_propagation(enum lp_mount_propagation wanted);

@@ -79,11 +79,31 @@ finish_node(int dir_fd, const char *name, const struct node *node, struct lp_err
 
 	if (rc < 0)
 		return rc;
-	if (node->uid != UINT32_MAX && fchownat(fd, "", node->uid, node->gid, AT_EMPTY_PATH) < 0)
+	if (fchownat(fd, "", node->uid, node->gid, AT_EMPTY_PATH) < 0)
 		return lp_err_set(err, -errno, "owner of device %s", node->path);
 	if (fchmodat(dir_fd, name, node->mode & 07777, 0) < 0)
 		return lp_err_set(err, -errno, "mode of device %s", node->path);
 	return 0;
+}
+
+/* In dir_fd, or not at all when something else is there. The umask of the child is 0. */
+static int
+make_in(const struct lp_assembly *assembly, int dir_fd, const char *name, const struct node *node, struct lp_err *err)
+{
+	struct stat st;
+
+	if (mknodat(dir_fd, name, node->mode, node->device) == 0)
+		return node->uid == UINT32_MAX ? 0 : finish_node(dir_fd, name, node, err);
+	if (errno == EPERM)
+		return bind_node(assembly, node, err);
+	if (errno != EEXIST)
+		return lp_err_set(err, -errno, "make device %s", node->path);
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return lp_err_set(err, -errno, "look at device %s", node->path);
+	if (is_same(&st, node))
+		return 0;
+	return S_ISREG(st.st_mode) ? bind_node(assembly, node, err) :
+				     lp_err_say(err, -EEXIST, "%s is there and is not the device of the config", node->path);
 }
 
 static int
@@ -91,7 +111,6 @@ make_node(const struct lp_assembly *assembly, const struct node *node, struct lp
 {
 	lp_auto_fd int above = -1;
 	char path[PATH_BYTES];
-	struct stat st;
 	char *name;
 	int rc;
 
@@ -101,20 +120,7 @@ make_node(const struct lp_assembly *assembly, const struct node *node, struct lp
 	name = strrchr(path, '/');
 	*name++ = '\0';
 	rc = lp_path_mkdirs_in_root(assembly->root_fd, path[0] ? path : "/", 0755, &above, err);
-	if (rc < 0)
-		return rc;
-	if (mknodat(above, name, node->mode, node->device) == 0)
-		return finish_node(above, name, node, err);
-	if (errno == EPERM)
-		return bind_node(assembly, node, err);
-	if (errno != EEXIST)
-		return lp_err_set(err, -errno, "make device %s", node->path);
-	if (fstatat(above, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return lp_err_set(err, -errno, "look at device %s", node->path);
-	if (is_same(&st, node))
-		return 0;
-	return S_ISREG(st.st_mode) ? bind_node(assembly, node, err) :
-				     lp_err_say(err, -EEXIST, "%s is there and is not the device of the config", node->path);
+	return rc < 0 ? rc : make_in(assembly, above, name, node, err);
 }
 
 static int
@@ -172,7 +178,7 @@ lp_nodes_make(const struct lp_container_config *config, struct lp_assembly *asse
 		const struct node node = { .path = usual[i].path, .mode = S_IFCHR | 0666, .device = makedev(usual[i].major, usual[i].minor),
 		    .uid = UINT32_MAX };
 
-		rc = make_node(assembly, &node, err);
+		rc = make_in(assembly, dev, usual[i].path + sizeof("/dev/") - 1, &node, err);
 	}
 	for (size_t i = 0; rc == 0 && i < config->device_count; i++)
 		if (config->devices[i].path)
