@@ -89,7 +89,7 @@ measure_all(void *arg, struct lp_buf *result, struct lp_err *err)
 	while (rc >= 0 && lp_map_next(&agent->pods, &pos, NULL, &value)) {
 		const struct lp_pod *pod = value;
 
-		if (pod->keeper == LP_PODPLAN_NONE || (footprint->only_limited && !pod->wants.limited_storage))
+		if (pod->keeper == LP_PODPLAN_NONE || (footprint->only_limited && !pod->wants.limited_storage && !agent->ceiling.ceiling.writable_bytes))
 			continue;
 		rc = measure_below(result, agent->pods_fd, pod->uid, "/writable", LP_STORAGE_LAYER);
 		if (rc >= 0)

@@ -147,6 +147,13 @@ choose_one(struct lp_guard *guard)
 
 /* ---- limits on local storage */
 
+/* By its manifest, or by the ceiling of this node. */
+static bool
+is_limited(const struct lp_pod *pod)
+{
+	return pod->wants.limited_storage || pod->agent->ceiling.ceiling.writable_bytes > 0;
+}
+
 static bool
 any_limited(const struct lp_agent *agent)
 {
@@ -154,7 +161,7 @@ any_limited(const struct lp_agent *agent)
 	void *value;
 
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
-		if (is_here(value) && ((const struct lp_pod *)value)->wants.limited_storage && !((const struct lp_pod *)value)->fail_reason[0])
+		if (is_here(value) && is_limited(value) && !((const struct lp_pod *)value)->fail_reason[0])
 			return true;
 	return false;
 }
@@ -173,12 +180,13 @@ enforce_limits(struct lp_guard *guard)
 		char message[LP_ERR_TEXT];
 		size_t count;
 
-		if (!is_here(pod) || !pod->wants.limited_storage)
+		if (!is_here(pod) || !is_limited(pod))
 			continue;
 		lp_arena_init(&arena, VIEW_MAX);
 		rows = lp_footprint_pod(&guard->footprint, &arena, pod->uid, &count);
 		view = count ? lp_parse(&arena, pod, pod->json) : NULL;
-		if (view && lp_storage_over(view, rows, count, message, sizeof(message)))
+		if (view && (lp_storage_over(view, rows, count, message, sizeof(message)) ||
+		    lp_storage_over_most(view, rows, count, guard->agent->ceiling.ceiling.writable_bytes, message, sizeof(message))))
 			lp_pod_fail(pod, "Evicted", message, 0);
 	}
 }

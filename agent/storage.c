@@ -90,3 +90,22 @@ lp_storage_over(const struct lp_spec_pod *pod, const struct lp_storage_use *use,
 			return true;
 	return false;
 }
+
+bool
+lp_storage_over_most(const struct lp_spec_pod *pod, const struct lp_storage_use *use, size_t count, int64_t most_bytes, char *message,
+    size_t size)
+{
+	size_t inits = pod->spec->init_containers.count;
+
+	for (size_t i = 0; most_bytes > 0 && i < inits + pod->spec->containers.count; i++) {
+		const struct lp_spec_container *container = i < inits ? pod->spec->init_containers.items[i] : pod->spec->containers.items[i - inits];
+		int64_t own = lp_quantity_text_value(limit_of(container), 0);
+
+		if ((own > 0 && own <= most_bytes) || sum(use, count, false, container->name) <= (uint64_t)most_bytes)
+			continue;
+		(void)snprintf(message, size, "Container %s exceeded the writable layer of %lld bytes that the ceiling of this node allows. ",
+		    container->name, (long long)most_bytes);
+		return true;
+	}
+	return false;
+}

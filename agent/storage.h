@@ -27,4 +27,8 @@ bool lp_storage_limited(const struct lp_spec_pod *pod);
 /* Is a limit exceeded? Then `message` says which, in the kubelet's words. */
 bool lp_storage_over(const struct lp_spec_pod *pod, const struct lp_storage_use *use, size_t count, char *message, size_t size);
 
+/* The same for containers that name no limit, where the owner of the node allows `most_bytes` each; 0: no limit. */
+bool lp_storage_over_most(const struct lp_spec_pod *pod, const struct lp_storage_use *use, size_t count, int64_t most_bytes, char *message,
+    size_t size);
+
 #endif

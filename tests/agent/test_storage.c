@@ -44,3 +44,22 @@ TEST(a_pod_without_limits_is_never_measured)
 	CHECK(!lp_storage_limited(test.pod));
 	lp_arena_fini(&test.arena);
 }
+
+TEST(a_container_without_a_limit_has_the_ceilings)
+{
+	static struct lp_test_facts test;
+	const struct lp_storage_use use[] = { { .kind = LP_STORAGE_LAYER, .name = "a", .bytes = 90 }, { .kind = LP_STORAGE_LOG, .name = "a", .bytes = 20 },
+		{ .kind = LP_STORAGE_LAYER, .name = "b", .bytes = 200 }, { .kind = LP_STORAGE_VOLUME, .name = "v", .bytes = 9000 } };
+	char message[256] = "";
+
+	lp_test_facts(&test, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"i\"},"
+	    "{\"name\":\"b\",\"image\":\"i\",\"resources\":{\"limits\":{\"ephemeral-storage\":\"250\"}}}]}}", NULL);
+	CHECK(!lp_storage_over_most(test.pod, use, 4, 0, message, sizeof(message)));
+	CHECK(!lp_storage_over_most(test.pod, use, 4, 300, message, sizeof(message)));
+	CHECK(lp_storage_over_most(test.pod, use, 4, 100, message, sizeof(message)));
+	CHECK_STR(message, "Container a exceeded the writable layer of 100 bytes that the ceiling of this node allows. ");
+	/* its own limit is above the ceiling's */
+	CHECK(lp_storage_over_most(test.pod, use + 2, 2, 150, message, sizeof(message)));
+	CHECK_STR(message, "Container b exceeded the writable layer of 150 bytes that the ceiling of this node allows. ");
+	CHECK(!lp_storage_over_most(test.pod, use + 2, 2, 250, message, sizeof(message)));
+}

@@ -41,7 +41,7 @@ TEST(a_pod_beyond_the_level_of_its_namespace_is_forbidden_in_kubernetes_words)
 	api_stop(&api);
 }
 
-TEST(the_warn_level_warns_and_the_audit_level_is_written_down)
+TEST(the_warn_level_warns)
 {
 	struct answer answer;
 

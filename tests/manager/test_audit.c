@@ -98,3 +98,18 @@ TEST(a_full_file_is_put_aside_and_no_more_than_two_are_kept)
 	CHECK_INT(now.st_mode & 0777, 0600);
 	end(&api);
 }
+
+TEST(what_the_audit_level_of_a_namespace_would_refuse_stands_in_the_line)
+{
+	struct api api;
+	char *text;
+
+	begin(&api);
+	CHECK_INT(api_post(&api, "/api/v1/namespaces", "{\"metadata\":{\"name\":\"shop\",\"labels\":{\"pod-security.kubernetes.io/audit\":\"baseline\"}}}").status, 201);
+	CHECK_INT(api_post(&api, "/api/v1/namespaces/shop/pods", "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"hostPID\":true,\"containers\":[{\"name\":\"c\","
+								"\"image\":\"i\"}]}}").status, 201);
+	text = trail();
+	CHECK_HAS(text, "\"podSecurity\":\"would violate PodSecurity \\\"baseline:latest\\\": host namespaces (hostPID=true)\",\"code\":201}");
+	free(text);
+	end(&api);
+}
