@@ -181,6 +181,25 @@ lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err)
 	return open_place(place, 0, out_fd, err);
 }
 
+/* As open to others as what it is made in, which hands its group on if it is setgid (an fsGroup's volume). */
+static int
+make_sub(int place, const char *sub, uint32_t uid, uint32_t gid, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	struct stat st;
+	int rc;
+
+	if (fstat(place, &st) < 0)
+		return lp_err_set(err, -errno, "look at what %s is to be made in", sub);
+	rc = lp_path_mkdirs(place, sub, 0755, &fd, err);
+	if (rc < 0)
+		return rc;
+	if (fchown(fd, uid, st.st_mode & S_ISGID ? st.st_gid : gid) < 0 || fchmod(fd, st.st_mode & 07777) < 0)
+		return lp_err_set(err, -errno, "owner and mode of %s", sub);
+	*out_fd = lp_take_fd(&fd);
+	return 0;
+}
+
 int
 lp_mount_source(const struct lp_mount *mount, uint32_t uid, uint32_t gid, int *out_fd, struct lp_err *err)
 {
@@ -197,12 +216,7 @@ lp_mount_source(const struct lp_mount *mount, uint32_t uid, uint32_t gid, int *o
 	if (rc != -ENOENT || !(mount->flags & LP_MOUNT_MAKE_SUB))
 		return rc;
 	lp_err_clear(err);
-	rc = lp_path_mkdirs(place, mount->sub, 0755, out_fd, err);
-	if (rc == 0 && fchownat(*out_fd, "", uid, gid, AT_EMPTY_PATH) < 0) {
-		rc = lp_err_set(err, -errno, "owner of %s", mount->sub);
-		lp_close(out_fd);
-	}
-	return rc;
+	return make_sub(place, mount->sub, uid, gid, out_fd, err);
 }
 
 static int

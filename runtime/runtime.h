@@ -104,7 +104,7 @@ enum lp_mount_kind {
 #define LP_MOUNT_OPTIONAL 64u	/* a kernel without this file system is no error (mqueue) */
 #define LP_MOUNT_PROPAGATE 128u	/* `propagation` holds for kinds other than bind too (they are private by nature) */
 #define LP_MOUNT_COPY_UP 256u	/* FS tmpfs: begins with a copy of what the image has at target */
-#define LP_MOUNT_MAKE_SUB 512u	/* bind with sub: make it (a directory, 0755, of the container's root) when missing */
+#define LP_MOUNT_MAKE_SUB 512u	/* bind with sub: make it (a directory of the container's root, with the mode of source) when missing */
 #define LP_MOUNT_IDMAP	1024u	/* bind: shift ids by uids and gids of this row, or without rows by the container's user namespace */
 #define LP_MOUNT_IDMAP_ALL 2048u	/* likewise for what is mounted below (ridmap) */
 #define LP_MOUNT_NOFOLLOW 4096u	/* bind: a source that is a symbolic link is itself what is bound */
