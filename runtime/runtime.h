@@ -275,8 +275,8 @@ struct lp_container_config {
 	const char *mount_label;	/* SELinux context of FS mounts (kernel file systems apart); an error where the kernel has no SELinux; NULL: none */
 	const struct lp_hooks *hooks;	/* NULL: none */
 	/*
-	 * For create alone: a listening SOCK_SEQPACKET unix socket. The child then waits for lp_container_start_at instead of its
-	 * creator, which may end. -1: it waits for lp_container_start.
+	 * For create alone: a listening SOCK_SEQPACKET unix socket. After lp_container_leave the child waits for lp_container_start_at instead
+	 * of its creator, which may end; with a creator that ends before, it ends too. -1: it waits for lp_container_start.
 	 */
 	int start_fd;
 };
@@ -306,6 +306,9 @@ int lp_container_create(const struct lp_container_config *config, struct lp_cont
 
 /* Let it execve; returns when it did. On failure the process is gone and reaped, the container may only be removed. */
 int lp_container_start(struct lp_container *container, struct lp_err *err);
+
+/* Of a container created with start_fd: the caller has written down what others need to find it, and lets it stay. */
+int lp_container_leave(struct lp_container *container, struct lp_err *err);
 
 /*
  * The same for a container that was created with start_fd, by whatever process: `name` below dir_fd is that socket. The container is an
@@ -430,5 +433,11 @@ int lp_terminal_resize(int master_fd, uint16_t rows, uint16_t cols, struct lp_er
  * uses it, so that nothing in a container can write to the program by way of /proc/<pid>/exe (CVE-2019-5736).
  */
 int lp_container_exe_open(int *out_fd, struct lp_err *err);
+
+/*
+ * For a program that clones containers out of itself: start over from such a mount, with these arguments and our environment. Returns
+ * 0 when we run from a read-only mount already, or may mount nothing (then the executable is not ours to write either).
+ */
+int lp_container_exe_seal(char *const argv[], struct lp_err *err);
 
 #endif

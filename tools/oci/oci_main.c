@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "runtime/oci/oci_spec.h"
+#include "runtime/runtime.h"
 #include "tools/oci/oci.h"
 #include "tools/oci/oci_verbs.h"
 
@@ -301,6 +302,13 @@ absolute(const char *path)
 	return whole;
 }
 
+/* Is a process of a container cloned out of this one? */
+static bool
+clones(const char *verb)
+{
+	return strcmp(verb, "create") == 0 || strcmp(verb, "run") == 0 || strcmp(verb, "exec") == 0;
+}
+
 int
 lp_oci_main(int argc, char **argv)
 {
@@ -326,6 +334,11 @@ lp_oci_main(int argc, char **argv)
 		return LP_OCI_EXIT_USAGE;
 	}
 	free(rest);
+	/* Nothing in a container may reach a program that can be written (CVE-2019-5736). */
+	if (clones(argv[words]) && lp_container_exe_seal(lp_oci_global.inside ? argv - 1 : argv, &err) < 0) {
+		(void)lp_oci_fail(&err);
+		return LP_OCI_EXIT_USAGE;
+	}
 	lp_oci_global.root = lp_oci_global.root ? absolute(lp_oci_global.root) : default_root();
 	for (size_t i = 0; i < lp_count(verbs); i++)
 		if (strcmp(verbs[i].name, argv[words]) == 0)
