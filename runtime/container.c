@@ -224,8 +224,7 @@ make(const struct lp_container_config *config, bool wait, struct lp_container **
 	}
 	note_missing(container);
 	container->launch.hooks = NULL;		/* the config was the caller's */
-	if (wait && config->start_fd >= 0)
-		lp_close(&container->launch.sock);	/* the child has given its end up */
+	container->by_socket = wait && config->start_fd >= 0;
 	lp_machine_move(&container->phase, wait ? LP_CONTAINER_CREATED : LP_CONTAINER_RUNNING);
 	*out = container;
 	return 0;
@@ -250,7 +249,7 @@ lp_container_start(struct lp_container *container, struct lp_err *err)
 
 	if (container->phase.state != LP_CONTAINER_CREATED)
 		return lp_err_say(err, -EINVAL, "container %s is %s, not created", container->id, lp_machine_name(&container->phase));
-	if (container->launch.sock < 0)
+	if (container->launch.sock < 0 || container->by_socket)
 		return lp_err_say(err, -EINVAL, "container %s waits at its start socket", container->id);
 	rc = lp_launch_go(&container->launch, err);
 	if (rc < 0)

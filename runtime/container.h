@@ -22,6 +22,7 @@ struct lp_container {
 	struct lp_machine phase;
 	char id[128];
 	struct lp_launch launch;	/* pid 0 when there is no process of ours */
+	bool by_socket;			/* created for lp_container_start_at */
 
 	int cgroup_parent, cgroup;	/* -1 without */
 	char cgroup_name[128];

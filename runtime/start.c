@@ -40,10 +40,17 @@ lp_start_wait(const struct lp_container_config *config, int *sock, struct lp_err
 	struct lp_handoff message;
 	int rc = close_others((int)(FIRST_SPARE_FD + config->process.keep_fds), *sock, config->start_fd, err);
 
+	int given = -1;
+
 	if (rc == 0)
 		rc = lp_handoff_send(*sock, LP_HANDOFF_READY, NULL, -1, err);
+	if (rc == 0)
+		rc = lp_handoff_receive(*sock, &message, &given, err);
+	lp_close(&given);
 	if (rc < 0)
 		return rc;
+	if (rc == 0 || message.kind != LP_HANDOFF_GO)
+		return lp_err_say(err, -ECANCELED, "the creator ended before it was done");
 	lp_close(sock);
 	for (;;) {
 		lp_auto_fd int conn = accept4(config->start_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -88,6 +95,18 @@ connect_at(int dir_fd, const char *name, int *out_fd, struct lp_err *err)
 		return lp_err_set(err, rc, "start socket %s", name);
 	*out_fd = lp_take_fd(&sock);
 	return 0;
+}
+
+int
+lp_container_leave(struct lp_container *container, struct lp_err *err)
+{
+	int rc;
+
+	if (container->phase.state != LP_CONTAINER_CREATED || container->launch.sock < 0)
+		return lp_err_say(err, -EINVAL, "container %s is not one that waits for its creator", container->id);
+	rc = lp_handoff_send(container->launch.sock, LP_HANDOFF_GO, NULL, -1, err);
+	lp_close(&container->launch.sock);
+	return rc < 0 ? lp_err_wrap(err, "container %s", container->id) : 0;
 }
 
 int

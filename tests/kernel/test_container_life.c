@@ -317,9 +317,9 @@ listen_at(const char *dir)
 	return sock;
 }
 
-/* Create in a process that ends, with the record on a pipe; what it said in *err. */
+/* Create in a process that ends (`killed`: without a last word), with the record on a pipe; what it said in *err. */
 static int
-create_elsewhere(struct cage *cage, struct lp_container_record *record, int *out)
+create_elsewhere(struct cage *cage, bool killed, struct lp_container_record *record, int *out)
 {
 	struct { int rc; struct lp_err err; struct lp_container_record record; } result;
 	int ends[2], output[2];
@@ -338,6 +338,8 @@ create_elsewhere(struct cage *cage, struct lp_container_record *record, int *out
 		result.rc = lp_container_create(&cage->config, &container, &result.err);
 		if (result.rc == 0)
 			result.rc = lp_container_record(container, &result.record, &result.err);
+		if (result.rc == 0 && !killed)
+			result.rc = lp_container_leave(container, &result.err);
 		_exit(write(ends[1], &result, sizeof(result)) == (ssize_t)sizeof(result) ? 0 : 1);
 	}
 	(void)close(ends[1]);
@@ -371,7 +373,7 @@ starts_elsewhere(bool users)
 	cage->args[1] = "-c";
 	cage->args[2] = "echo started as $(id -u) with $(ls /proc/self/fd | wc -l)";
 	cage->args[3] = NULL;
-	CHECK_OK(create_elsewhere(cage, &record, &out), &cage->err);
+	CHECK_OK(create_elsewhere(cage, false, &record, &out), &cage->err);
 	CHECK_OK(lp_container_adopt(&record, cage->cgroup, &container, &cage->err), &cage->err);
 	CHECK(lp_container_waits(container));
 	/* The user namespace is entered already: an exec before start is in it too. */
@@ -421,17 +423,17 @@ TEST(create_says_that_a_program_is_missing_and_start_that_it_cannot_run)
 	cage->config.start_fd = listen_at(lp_test_path("state"));
 	dir = open(lp_test_path("state"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cage->args[0] = "nonesuch";
-	CHECK_ERR(create_elsewhere(cage, &record, &out), -ENOENT);
+	CHECK_ERR(create_elsewhere(cage, false, &record, &out), -ENOENT);
 	CHECK_HAS(cage->err.text, "executable file not found in $PATH");
 	(void)close(out);
 	cage->args[0] = "/etc/passwd";
-	CHECK_ERR(create_elsewhere(cage, &record, &out), -EACCES);
+	CHECK_ERR(create_elsewhere(cage, false, &record, &out), -EACCES);
 	(void)close(out);
 	/* Killed before anybody started it. */
 	cage->args[0] = "sh";
 	cage->args[1] = "-c";
 	cage->args[2] = "true";
-	CHECK_OK(create_elsewhere(cage, &record, &out), &cage->err);
+	CHECK_OK(create_elsewhere(cage, false, &record, &out), &cage->err);
 	CHECK_OK(lp_container_adopt(&record, cage->cgroup, &container, &cage->err), &cage->err);
 	CHECK_OK(lp_container_kill(container, &cage->err), &cage->err);
 	cage_wait_pidfd(lp_container_pidfd(container));
@@ -440,6 +442,33 @@ TEST(create_says_that_a_program_is_missing_and_start_that_it_cannot_run)
 	while (populated && lp_test_wait(&deadline, 5000))
 		CHECK_OK(lp_cgroup_populated(lp_container_cgroup(container), &populated, &cage->err), &cage->err);
 	CHECK_OK(lp_container_remove(container, &cage->err), &cage->err);
+	lp_container_free(container);
+	(void)close(out);
+	lp_close(&cage->config.start_fd);
+	cage_free(cage);
+}
+
+TEST(a_created_container_ends_with_a_creator_that_did_not_leave_it)
+{
+	struct cage *cage = cage_new();
+	struct lp_container_record record;
+	struct lp_container *container = NULL;
+	int64_t deadline = 0;
+	int out, rc;
+
+	cage->config.start_fd = listen_at(lp_test_path("state"));
+	cage->args[0] = "sh";
+	cage->args[1] = "-c";
+	cage->args[2] = "echo never";
+	CHECK_OK(create_elsewhere(cage, true, &record, &out), &cage->err);
+	do {
+		lp_container_free(container);
+		container = NULL;
+		rc = lp_container_adopt(&record, cage->cgroup, &container, &cage->err);
+	} while (rc == 0 && lp_container_waits(container) && lp_test_wait(&deadline, 5000));
+	CHECK(container == NULL || !lp_container_waits(container));
+	if (container && rc == 0)
+		cage_wait_pidfd(lp_container_pidfd(container));
 	lp_container_free(container);
 	(void)close(out);
 	lp_close(&cage->config.start_fd);

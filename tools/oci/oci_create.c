@@ -475,6 +475,8 @@ lp_oci_create_main(int argc, char **argv)
 		rc = lp_container_create(&making.config.container, &making.container, &err);
 	if (rc == 0)
 		rc = finish(&making, &err);
+	if (rc == 0)
+		rc = lp_container_leave(making.container, &err);
 	if (rc < 0)
 		undo(&making);
 	making_fini(&making);
