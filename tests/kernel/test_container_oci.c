@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -494,5 +496,49 @@ TEST(a_container_in_the_hosts_mount_namespace_is_chrooted_and_its_mounts_go_with
 	cage_end(cage);
 	CHECK(umount2(root, MNT_DETACH) == 0);
 	CHECK_INT(cage_count_mounts(), before);
+	cage_free(cage);
+}
+
+TEST(a_container_in_a_joined_mount_namespace_is_chrooted_there)
+{
+	struct cage *cage = mounts_cage(false);
+	char tree[64], root[256];
+	int ends[2], before;
+	ssize_t len;
+	pid_t pid;
+	char byte;
+
+	(void)snprintf(tree, sizeof(tree), "/proc/self/fd/%d", cage->layers[0].fd);
+	len = readlink(tree, root, sizeof(root) - 1);
+	CHECK(len > 0);
+	root[len] = '\0';
+	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		byte = unshare(CLONE_NEWNS) == 0 ? 'y' : 'n';
+		(void)!write(ends[1], &byte, 1);
+		(void)pause();
+		_exit(0);
+	}
+	CHECK_INT(read(ends[0], &byte, 1), 1);
+	CHECK_INT(byte, 'y');
+	(void)snprintf(tree, sizeof(tree), "/proc/%d/ns/mnt", (int)pid);
+	cage->config.ns[LP_NS_MOUNT] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = open(tree, O_RDONLY | O_CLOEXEC) };
+	CHECK(cage->config.ns[LP_NS_MOUNT].fd >= 0);
+	cage->config.rootfs.ready.path = root;
+	before = cage_count_mounts();
+	CHECK_OK(cage_shell(cage, "ls -d /bin /proc/1 /dev/null /sys/class; test -e /work/main || echo inside; readlink /proc/self/ns/mnt"), &cage->err);
+	len = readlink(tree, root, sizeof(root) - 1);
+	CHECK(len > 0);
+	root[len] = '\0';
+	CHECK_HAS(cage->out, "/bin\n/dev/null\n/proc/1\n/sys/class\ninside\n");
+	CHECK_HAS(cage->out, root);
+	CHECK_INT(cage_count_mounts(), before);
+	cage->config.rootfs.ready.path = NULL;
+	CHECK_ERR(cage_shell(cage, "true"), -EINVAL);
+	lp_close(&cage->config.ns[LP_NS_MOUNT].fd);
+	CHECK(kill(pid, SIGKILL) == 0);
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
 	cage_free(cage);
 }
