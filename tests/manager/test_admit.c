@@ -11,10 +11,10 @@ TEST(a_field_that_is_ignored_is_warned_about_when_it_comes_and_not_with_every_pa
 	struct answer answer;
 
 	api_start(&api);
-	answer = api_post(&api, PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\","
-				      "\"livenessProbe\":{\"tcpSocket\":{\"port\":80}}}]}}");
+	answer = api_post(&api, PODS, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"imagePullSecrets\":[{\"name\":\"s\"}],"
+				      "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}");
 	CHECK_INT(answer.status, 201);
-	CHECK_HAS(answer.head, "spec.containers[0].livenessProbe: accepted, but limpet does not act on it");
+	CHECK_HAS(answer.head, "spec.imagePullSecrets: accepted, but limpet does not act on it");
 	answer = api_patch(&api, PODS "/p", "merge", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
 	CHECK_INT(answer.status, 200);
 	CHECK(!strstr(answer.head, "Warning"));
