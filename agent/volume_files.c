@@ -105,6 +105,9 @@ add_downward(struct files *files, const struct lp_spec_downward_api_volume_file 
 		const struct lp_spec_container *container = NULL;
 		const char *value = "";
 
+		for (size_t c = 0; item->resource_field_ref && c < pod->spec->init_containers.count; c++)
+			if (lp_text_same(pod->spec->init_containers.items[c]->name, item->resource_field_ref->container_name))
+				container = pod->spec->init_containers.items[c];
 		for (size_t c = 0; item->resource_field_ref && c < pod->spec->containers.count; c++)
 			if (lp_text_same(pod->spec->containers.items[c]->name, item->resource_field_ref->container_name))
 				container = pod->spec->containers.items[c];

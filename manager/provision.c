@@ -162,6 +162,29 @@ is_bound(const struct lp_json *claim)
 	return lp_object_annotation(claim, LP_PROVISION_COMPLETED) != NULL;
 }
 
+/* ReadWriteOncePod: is another pod on some node at it? */
+static bool
+is_taken(const struct lp_look *look, const struct lp_cached *pod, const struct lp_json *claim)
+{
+	bool alone = false;
+	size_t count;
+	struct lp_cached *const *pods;
+
+	lp_json_each(mode, lp_json_path(claim, "spec.accessModes"))
+		alone |= lp_text_same(lp_json_text(mode), "ReadWriteOncePod");
+	if (!alone)
+		return false;
+	pods = lp_cache_list(look->cache, pod->kind, pod->namespace, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct lp_json *other = pods[i]->node && pods[i] != pod ? lp_cached_json(pods[i]) : NULL;
+
+		lp_json_each(volume, other && lp_place_active(other) ? lp_json_path(other, "spec.volumes") : NULL)
+			if (lp_text_same(lp_provision_claim_name(look->arena, other, volume), lp_object_name(claim)))
+				return true;
+	}
+	return false;
+}
+
 const char *
 lp_provision_blocks(const struct lp_look *look, struct lp_cached *pod)
 {
@@ -179,6 +202,8 @@ lp_provision_blocks(const struct lp_look *look, struct lp_cached *pod)
 		if (lp_text_same(lp_json_str(json, "status.phase"), "Lost"))
 			return lp_arena_printf(look->arena, "persistentvolumeclaim \"%s\" bound to non-existent persistentvolume \"%s\"", name,
 			    lp_json_str(json, "spec.volumeName"));
+		if (is_taken(look, pod, json))
+			return "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode";
 		if (!is_bound(json) && !lp_provision_waits(lp_provision_class(look->cache, json)))
 			return "pod has unbound immediate PersistentVolumeClaims";
 	}

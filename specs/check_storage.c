@@ -96,13 +96,20 @@ same(const struct lp_json *a, const struct lp_json *b)
 	return (!a && !b) || (a && b && lp_json_equal(a, b));
 }
 
-/* A claim may grow, and be given its volume; the rest of what it asks for stays. */
+/* A claim may be given its volume; all that it asks for stays: no class of ours can resize. */
 static void
 check_claim_update(const struct lp_json *claim, const struct lp_json *old, struct lp_faults *faults)
 {
 	const struct lp_json *spec = lp_json_get(claim, "spec"), *before = lp_json_get(old, "spec");
-	bool changed = false;
+	bool changed = false, bound = !is_empty(lp_json_get(before, "volumeName"));
 
+	if (!same(lp_json_get(spec, "resources"), lp_json_get(before, "resources"))) {
+		if (bound)
+			lp_faults_add(faults, LP_FAULT_FORBIDDEN, "spec.resources.requests", NULL,
+			    "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize");
+		else
+			changed = true;
+	}
 	lp_json_each(member, spec)
 		if (strcmp(member->key, "resources") != 0)
 			changed |= !same(member, lp_json_get(before, member->key)) &&

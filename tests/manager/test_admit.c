@@ -22,3 +22,20 @@ TEST(a_field_that_is_ignored_is_warned_about_when_it_comes_and_not_with_every_pa
 	CHECK_HAS(answer.head, "unknown field");
 	api_stop(&api);
 }
+
+TEST(a_claim_without_a_class_gets_the_default_one_and_is_protected)
+{
+	static const char claims[] = "/api/v1/namespaces/default/persistentvolumeclaims";
+	struct answer answer;
+
+	api_start(&api);
+	answer = api_post(&api, claims, "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}");
+	CHECK_INT(answer.status, 201);
+	CHECK_STR(lp_json_str(answer.json, "spec.storageClassName"), "limpet-local");
+	CHECK_STR(lp_json_text(lp_json_index(lp_json_path(answer.json, "metadata.finalizers"), 0)), "kubernetes.io/pvc-protection");
+	CHECK_STR(lp_json_str(answer.json, "status.phase"), "Pending");
+	answer = api_post(&api, claims, "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"\",\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}");
+	CHECK_INT(answer.status, 201);
+	CHECK_STR(lp_json_str(answer.json, "spec.storageClassName"), "");
+	api_stop(&api);
+}

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "manager/fleet.h"
 #include "manager/view.h"
 #include "specs/object.h"
 #include "tests/harness.h"
@@ -160,4 +161,59 @@ TEST(a_node_that_does_not_exist_has_no_view)
 
 	make_world();
 	CHECK_ERR(lp_view_node(objects.cache, "n9", &objects.arena, &view, &err), -ENOENT);
+}
+
+static bool
+has(const struct lp_view *view, const char *kind, const char *name)
+{
+	for (size_t i = 0; i < view->count; i++)
+		if (strcmp(view->objects[i]->kind, kind) == 0 && strcmp(view->objects[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
+#define VOLUME(name, host, meta) \
+	"apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: " name meta "}\nspec:\n  capacity: {storage: 1Gi}\n" \
+	"  csi: {driver: local.limpet.dev, volumeHandle: x}\n" \
+	"  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [" host "]}]}]}}\n"
+
+TEST(a_node_gets_the_volumes_of_its_pods_and_those_it_has_to_remove)
+{
+	struct lp_view view;
+
+	lp_objects_init(&objects);
+	lp_objects_add(&objects, "apiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {kubernetes.io/hostname: n1}}\n");
+	lp_objects_add(&objects, "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {nodeName: n1, containers: [{name: c, image: i}], "
+				 "volumes: [{name: v, persistentVolumeClaim: {claimName: mine}}]}\n");
+	lp_objects_add(&objects, "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: mine}\nspec: {volumeName: used}\n---\n"
+				 "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: other}\nspec: {volumeName: idle}\n");
+	lp_objects_add(&objects, VOLUME("used", "n1", "") "---\n" VOLUME("idle", "n1", "") "---\n"
+	    VOLUME("going", "n1", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [limpet.dev/directory]") "---\n"
+	    VOLUME("elsewhere", "n2", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [limpet.dev/directory]"));
+	view = view_of("n1");
+	CHECK(has(&view, "PersistentVolumeClaim", "mine"));
+	CHECK(has(&view, "PersistentVolume", "used"));
+	CHECK(has(&view, "PersistentVolume", "going"));
+	CHECK(!has(&view, "PersistentVolumeClaim", "other"));
+	CHECK(!has(&view, "PersistentVolume", "idle"));
+	CHECK(!has(&view, "PersistentVolume", "elsewhere"));
+}
+
+TEST(only_the_node_of_a_directory_can_say_that_it_is_gone)
+{
+	struct lp_json *body = NULL;
+	static const char text[] = "{\"volumesGone\":[\"going\",\"staying\",\"elsewhere\"]}";
+	struct lp_err err = { 0 };
+
+	lp_objects_init(&objects);
+	lp_objects_add(&objects, "apiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {kubernetes.io/hostname: n1}}\n");
+	lp_objects_add(&objects, VOLUME("going", "n1", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [limpet.dev/directory]") "---\n"
+	    VOLUME("staying", "n1", ", finalizers: [limpet.dev/directory]") "---\n"
+	    VOLUME("elsewhere", "n2", ", deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [limpet.dev/directory]"));
+	CHECK_OK(lp_json_parse(&objects.arena, text, strlen(text), NULL, &body, &err), &err);
+	lp_writes_init(&objects.writes, &objects.arena);
+	lp_fleet_take_report(objects.cache, "n1", body, &objects.writes);
+	CHECK_INT(objects.writes.count, 1);
+	CHECK_STR(objects.writes.first->name, "going");
+	CHECK(!lp_object_has_finalizers(objects.writes.first->object));
 }

@@ -110,3 +110,19 @@ TEST(rows_carry_metadata_with_a_kind)
 	    "{\"cells\":[\"c\",0,\"<unknown>\"],\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"name\":\"c\"}}}");
 	CHECK(lp_json_get(lp_print_row(lp_docs_arena(), lp_kind_by_word("cm"), object, LP_PRINT_NONE, NOW), "object") == NULL);
 }
+
+TEST(storage_is_printed_as_kubectl_expects)
+{
+	CHECK_STR(cells("apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v, creationTimestamp: '2026-11-20T10:00:00Z'}\n"
+			"spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteMany, ReadWriteOnce], persistentVolumeReclaimPolicy: Retain, "
+			"storageClassName: s, volumeMode: Filesystem, claimRef: {namespace: ns, name: c}}\nstatus: {phase: Bound}\n"),
+	    "[\"v\",\"1Gi\",\"RWO,RWX\",\"Retain\",\"Bound\",\"ns/c\",\"s\",\"<unset>\",\"\",\"3m20s\",\"Filesystem\"]");
+	CHECK_STR(cells("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c, creationTimestamp: '2026-11-20T10:00:00Z'}\n"
+			"spec: {volumeName: v, storageClassName: s, volumeMode: Filesystem}\n"
+			"status: {phase: Bound, capacity: {storage: 1Gi}, accessModes: [ReadWriteOncePod]}\n"),
+	    "[\"c\",\"Bound\",\"v\",\"1Gi\",\"RWOP\",\"s\",\"<unset>\",\"3m20s\",\"Filesystem\"]");
+	CHECK_STR(cells("apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: s, creationTimestamp: '2026-11-20T10:00:00Z', "
+			"annotations: {storageclass.kubernetes.io/is-default-class: 'true'}}\nprovisioner: p\nreclaimPolicy: Delete\n"
+			"volumeBindingMode: Immediate\n"),
+	    "[\"s (default)\",\"p\",\"Delete\",\"Immediate\",\"false\",\"3m20s\"]");
+}
