@@ -435,9 +435,11 @@ load_errands(struct lp_ward *ward, const struct saved_ward *from)
 {
 	for (size_t i = 0; i < from->errand_count; i++) {
 		const struct saved_errand *saved = &from->errands[i];
-		struct lp_errand errand = { .process = { .pid = saved->pid, .pidfd = saved->pidfd - 1, .terminal = -1 },
-			.text_fd = saved->text - 1, .timeout_ms = saved->timeout_ms, .due_ms = saved->due_ms };
+		struct lp_errand errand = { .text_fd = saved->text - 1, .timeout_ms = saved->timeout_ms, .due_ms = saved->due_ms };
 
+		lp_process_init(&errand.process);
+		errand.process.pid = saved->pid;
+		errand.process.pidfd = saved->pidfd - 1;
 		if (!lp_care_errand(ward, saved->which))
 			continue;
 		if (saved->which)
