@@ -132,12 +132,12 @@ needs = $(shell awk '$$1 == "$(1)" || $$1 == "tests/$(1)" { for (i = NF; i > 1; 
 	print "$(BUILD)/" $$i (index($$i, "/") ? ".o" : ".a") }' tools/layers)
 # Other sources that lie beside the tests of a folder are linked to each of them.
 helpers = $(call objects,$(filter-out tests/$(1)/test_%,$(wildcard tests/$(1)/*.c)) \
-	$(if $(filter world,$(1)),$(wildcard tests/world.c)))
+	$(if $(filter world,$(1)),$(wildcard tests/world.c)) $(if $(filter kernel/escape,$(1)),tests/kernel/cage.c))
 
 tests_of = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
 UNIT   := $(foreach f,harness $(FOLDERS) tools,$(call tests_of,$(f)))
 WORLD  := $(call tests_of,world)
-KERNEL := $(call tests_of,kernel)
+KERNEL := $(call tests_of,kernel) $(call tests_of,kernel/escape)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH  := $(BUILD)/tools/bench/start $(BUILD)/tools/bench/net $(BUILD)/tools/bench/true
 VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c tests/audit/*.c))
