@@ -216,7 +216,8 @@ clone_join(struct joiner *inside, int own_pid_ns, int cgroup_fd, struct lp_launc
 			(void)close(launch->sock);	/* the parent's end */
 			join_main(inside);
 		}
-		if (own_pid_ns >= 0 && setns(own_pid_ns, CLONE_NEWPID) < 0)
+		/* An ordinary user who came into the user namespace has lost the way back: further children are the container's. */
+		if (own_pid_ns >= 0 && setns(own_pid_ns, CLONE_NEWPID) < 0 && errno != EPERM)
 			rc = lp_err_set(err, -errno, "leave the pid namespace");
 	}
 	lp_close(&inside->sock);

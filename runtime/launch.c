@@ -253,7 +253,8 @@ clone_child(struct lp_inside *inside, uint64_t flags, int cgroup_fd, struct lp_l
 		(void)close(launch->sock);	/* the parent's end */
 		lp_inside_main(inside);
 	}
-	if (own >= 0 && setns(own, CLONE_NEWPID) < 0)
+	/* As in join.c: who may not come back stays. */
+	if (own >= 0 && setns(own, CLONE_NEWPID) < 0 && errno != EPERM)
 		rc = lp_err_set(err, -errno, "leave the pid namespace");
 	lp_close(&inside->sock);
 	return rc;

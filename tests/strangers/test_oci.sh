@@ -741,6 +741,70 @@ case_events() {
 	wait_until 5 "it ends with the container" gone $!
 }
 
+# ---- an ordinary user ------------------------------------------------------------------------------------------------
+# user OPTIONS...: limpet-oci as uid 1000
+user() {
+	(cd "$dir/home" && exec setpriv --reuid 1000 --regid 1000 --clear-groups env -u XDG_RUNTIME_DIR "$dir/home/limpet-oci" --root "$dir/home/state" "$@")
+}
+case_an_ordinary_user() {
+	chmod 755 "$dir"
+	mkdir -p "$dir/home"
+	cp "$here/build/limpet" "$dir/home/limpet-oci"
+	cp -a rootfs "$dir/home/rootfs"
+	chown -R 1000:1000 "$dir/home"
+	check "spec" user spec --rootless
+	sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"sleep", "100"/' "$dir/home/config.json"
+	setpriv --reuid 1000 --regid 1000 --clear-groups unshare -U true 2>/dev/null || return 0	# a kernel that lets nobody
+	check "run" user run -d a
+	check "running" sh -c "'$oci' --root '$dir/home/state' state a | grep -q '\"running\"'"
+	shows '"owner": "1000"' user state a
+	shows "^uid=0.*gid=0" user exec a id
+	shows "^ +0 +1000 +1$" user exec a cat /proc/self/uid_map
+	check "its status" status 9 user exec a sh -c 'exit 9'
+	check "kill" user kill a KILL
+	wait_until 5 "stopped" sh -c "'$oci' --root '$dir/home/state' state a | grep -q '\"stopped\"'"
+	check "delete" user delete a
+	check "create" user create a
+	check "start" user start a
+	check "delete by force" user delete --force a
+	check "nothing is left" test -z "$(ls -A "$dir/home/state")"
+	rm "$dir/home/config.json"
+	check "root's spec" user spec
+	refuses "user namespaces|uidMappings" user run a
+	rm -rf "$dir/home"
+}
+case_an_ordinary_user_with_more_ids() {
+	command -v newuidmap >/dev/null || return 0
+	setpriv --reuid 1000 --regid 1000 --clear-groups unshare -U true 2>/dev/null || return 0
+	chmod 755 "$dir"
+	mkdir -p "$dir/home"
+	cp "$here/build/limpet" "$dir/home/limpet-oci"
+	cp -a rootfs "$dir/home/rootfs"
+	chown -R 1000:1000 "$dir/home"
+	user spec --rootless
+	python3 - "$dir/home/config.json" <<'PY'
+import json, sys
+c = json.load(open(sys.argv[1]))
+c["process"]["terminal"] = False
+c["process"]["args"] = ["sleep", "100"]
+c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 1000, "size": 1}, {"containerID": 1, "hostID": 200000, "size": 65535}]
+json.dump(c, open(sys.argv[1], "w"))
+PY
+	grep -v '^story-user:' /etc/passwd >"$dir/passwd"
+	echo 'story-user:x:1000:1000::/:/bin/sh' >>"$dir/passwd"
+	echo 'story-user:100:10' >"$dir/subids"
+	[ -e /etc/subuid ] && [ -e /etc/subgid ] || return 0
+	mount --bind "$dir/passwd" /etc/passwd && mount --bind "$dir/subids" /etc/subuid && mount --bind "$dir/subids" /etc/subgid || return 0
+	refuses "newuidmap refuses" user run -d a
+	echo 'story-user:200000:65536' >"$dir/subids"
+	check "run" user run -d a
+	shows "^uid=5.*gid=6" user exec -u 5:6 a id
+	shows "^5$" user exec -u 5:6 a id -u
+	check "delete" user delete -f a
+	umount /etc/subgid /etc/subuid /etc/passwd
+	rm -rf "$dir/home"
+}
+
 # ---- what is killed half way ------------------------------------------------------------------------------------------
 case_a_killed_creator_leaves_nothing() {
 	config "c['hooks'] = {'createRuntime': [{'path': '/bin/sleep', 'args': ['sleep', '1']}]}" sleep 100

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "tools/oci/oci_common.h"
+#include "tools/oci/oci_rootless.h"
 
 static const char own_parent[] = "/limpet-oci";
 
@@ -123,7 +124,7 @@ lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, in
 		rc = lp_cgroup_make_with(root, parent + 2, lp_cgroup_needs(limits), out_fd, NULL, &words);
 	if (rc == 0)
 		return 0;
-	if (rc == -EOPNOTSUPP || ((rc == -EACCES || rc == -EPERM || rc == -EROFS) && (geteuid() != 0 || !any_limit(limits)))) {
+	if (rc == -EOPNOTSUPP || ((rc == -EACCES || rc == -EPERM || rc == -EROFS) && (lp_oci_rootless() || !any_limit(limits)))) {
 		lp_oci_warn("running without a cgroup: %s", words.text);
 		return 0;
 	}

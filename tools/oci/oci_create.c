@@ -19,6 +19,7 @@
 #include "tools/oci/oci.h"
 #include "tools/oci/oci_common.h"
 #include "tools/oci/oci_console.h"
+#include "tools/oci/oci_rootless.h"
 #include "tools/oci/oci_start.h"
 #include "tools/oci/oci_verbs.h"
 
@@ -63,6 +64,7 @@ struct making {
 	struct lp_hooks hooks;
 	const struct lp_hook *prestart, *create_runtime;
 	struct lp_buf text;		/* config.json */
+	const char *owner;		/* who called us */
 	int cgroup_parent, start;	/* -1 without */
 	struct lp_container *container;
 };
@@ -241,7 +243,7 @@ write_first_state(struct making *making, const char *bundle, struct lp_err *err)
 	state->bundle = bundle;
 	state->rootfs = making->config.rootfs;
 	state->created = now_text(arena);
-	state->owner = owner_text(arena);
+	state->owner = making->owner;
 	state->annotations = making->spec->annotations.count ? annotations : NULL;
 	state->poststart = hooks && hooks->poststart.count;
 	state->poststop = hooks && hooks->poststop.count;
@@ -385,6 +387,9 @@ make(struct making *making, const char *id, bool detach, struct lp_err *err)
 		rc = read_config(making, bundle, err);
 	if (rc == 0)
 		rc = check_console(making, detach, err);
+	making->owner = owner_text(&making->found.arena);
+	if (rc == 0)
+		rc = lp_oci_rootless_enter(&making->config, err);
 	if (rc == 0)
 		rc = keep_descriptors(making, err);
 	if (rc == 0)

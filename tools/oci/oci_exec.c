@@ -16,6 +16,7 @@
 #include "tools/oci/oci.h"
 #include "tools/oci/oci_common.h"
 #include "tools/oci/oci_console.h"
+#include "tools/oci/oci_rootless.h"
 #include "tools/oci/oci_verbs.h"
 
 /* exec: one more process in a running container, described by options or by a file. */
@@ -270,6 +271,8 @@ exec(struct making *making, const struct lp_oci_line *line, int *out_status, str
 
 	if (rc == 0)
 		rc = check(&making->found, err);
+	if (rc == 0)
+		rc = lp_oci_rootless_join(making->found.state.record.pid, err);
 	if (rc == 0)
 		rc = lp_oci_adopt(&making->found, &making->container, err);
 	if (rc == 0)
