@@ -67,6 +67,7 @@ struct lp_agent {
 	struct lp_stats_sample sample;	/* of the whole node; stats.h */
 	size_t weighed_count;		/* hierarchy.h: what the classes weigh now */
 	int64_t weighed_milli;
+	int64_t weighed_guaranteed_milli;
 	struct lp_images *images;
 	struct lp_netbridge *net;	/* NULL until a pod range is known */
 	struct lp_cert_key *fleet_key;	/* NULL when standalone */

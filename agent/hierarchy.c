@@ -77,8 +77,8 @@ lp_hierarchy_protect(struct lp_agent *agent)
 void
 lp_hierarchy_weigh(struct lp_agent *agent)
 {
-	struct lp_cgroup_limits burstable = { .swap_max_bytes = LP_CGROUP_SWAP_UNSET }, rest = burstable;
-	int64_t cpu_milli = 0, memory_bytes = 0;
+	struct lp_cgroup_limits burstable = { .swap_max_bytes = LP_CGROUP_SWAP_UNSET }, guaranteed = burstable, rest = burstable;
+	int64_t cpu_milli = 0, guaranteed_milli = 0, memory_bytes = 0;
 	size_t pos = 0, count = 0;
 	void *value;
 
@@ -88,21 +88,27 @@ lp_hierarchy_weigh(struct lp_agent *agent)
 		if (pod->keeper == LP_PODPLAN_NONE || pod->keeper == LP_PODPLAN_SPAWNED)
 			continue;	/* its keeper may not have made the directory yet */
 		count++;
+		if (pod->wants.qos == LP_CONVERT_GUARANTEED)
+			guaranteed_milli += pod->wants.cpu_milli;
 		if (pod->wants.qos != LP_CONVERT_BURSTABLE)
 			continue;
 		cpu_milli += pod->wants.cpu_milli;
 		memory_bytes += pod->wants.memory_bytes;
 	}
-	if (agent->cgroup_fd < 0 || (agent->weighed_count == count && agent->weighed_milli == cpu_milli))
+	if (agent->cgroup_fd < 0 ||
+	    (agent->weighed_count == count && agent->weighed_milli == cpu_milli && agent->weighed_guaranteed_milli == guaranteed_milli))
 		return;
 	agent->weighed_count = count;
 	agent->weighed_milli = cpu_milli;
+	agent->weighed_guaranteed_milli = guaranteed_milli;
 	burstable.cpu_request_milli = (uint64_t)cpu_milli;
 	if (cpu_milli == 0)
 		burstable.cpu_weight = 1;
 	if (agent->allowance.memory_qos)
 		burstable.memory_min_bytes = (uint64_t)memory_bytes;
+	guaranteed.cpu_request_milli = (uint64_t)guaranteed_milli;	/* with a folder of their own they would all weigh 100 */
 	rest.cpu_weight = 1;
+	limit(agent, lp_convert_qos_folder(LP_CONVERT_GUARANTEED), &guaranteed);
 	limit(agent, lp_convert_qos_folder(LP_CONVERT_BURSTABLE), &burstable);
 	limit(agent, lp_convert_qos_folder(LP_CONVERT_BEST_EFFORT), &rest);
 }

@@ -2,7 +2,7 @@
  * agent/hierarchy.h - the cgroups above the pods': <instance>/{guaranteed,burstable,besteffort}/pod<uid>, and what they weigh.
  *
  * Instance  may use what the machine has less what is reserved, so that a system beside us stays alive (node allocatable)
- * Classes   burstable weighs what its pods request; besteffort the least there is; guaranteed pods weigh by themselves
+ * Classes   burstable and guaranteed weigh what their pods request; besteffort the least there is
  * Last      agent -999 for the OOM killer, and memory of <instance>/system (keepers) that is not reclaimed
  * Missing   what the kernel here cannot do is left out; the node's condition LimitsUnavailable says so
  */
