@@ -75,7 +75,7 @@ add_kernel(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 		lp_err_clear(err);
 		return 0;
 	}
-	if (rc == -EPERM || rc == -EACCES) {
+	if ((rc == -EPERM || rc == -EACCES) && lp_fs_may_borrow(inside->config, fstype)) {
 		lp_err_clear(err);
 		return lp_fs_borrow(inside, assembly, mount, host, err);
 	}

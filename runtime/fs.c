@@ -190,6 +190,12 @@ note(const struct lp_inside *inside, const char *target, const char *host)
 	(void)lp_handoff_send(inside->sock, LP_HANDOFF_NOTE, &words, -1, NULL);	/* the owner is gone: nobody to tell */
 }
 
+bool
+lp_fs_may_borrow(const struct lp_container_config *config, const char *fstype)
+{
+	return strcmp(fstype, "proc") != 0 || config->ns[LP_NS_PID].how == LP_NS_HOST;
+}
+
 int
 lp_fs_borrow(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, const char *path,
     struct lp_err *err)
@@ -294,7 +300,7 @@ lp_fs_mount(const struct lp_inside *inside, struct lp_assembly *assembly, const 
 		lp_err_clear(err);
 		return 0;
 	}
-	if ((rc == -EPERM || rc == -EACCES) && host) {
+	if ((rc == -EPERM || rc == -EACCES) && host && lp_fs_may_borrow(inside->config, mount->fstype)) {
 		lp_err_clear(err);
 		return lp_fs_borrow(inside, assembly, mount, host, err);
 	}

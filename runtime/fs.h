@@ -8,6 +8,9 @@
 #ifndef LP_RUNTIME_FS_H
 #define LP_RUNTIME_FS_H
 
+#include <stdbool.h>
+
+#include "base/buf.h"
 #include "base/err.h"
 #include "runtime/assemble.h"
 
@@ -16,6 +19,9 @@ int lp_fs_remount(const struct lp_inside *inside, struct lp_assembly *assembly, 
 
 /* The text of options with uid= and gid= as the owner sees them; out is at most a page. -ERANGE: not mapped. */
 int lp_fs_options(const struct lp_container_config *config, const char *options, struct lp_buf *out, struct lp_err *err);
+
+/* The processes of a new pid namespace are in none but its own procfs: then there is nothing to borrow. */
+bool lp_fs_may_borrow(const struct lp_container_config *config, const char *fstype);
 
 /* A kernel file system that may not be mounted here (rootless): what the host shows at `path` instead, with all below, read-only for sysfs. */
 int lp_fs_borrow(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, const char *path,

@@ -140,15 +140,15 @@ own_stream(const struct lp_process_start *start, int fd, uint32_t uid)
 	note(start, &words);
 }
 
-/* The caller's, to be kept: they must be there, or what we open ourselves would be taken for them. */
+/* What is to be kept must be the caller's: our own descriptors, which could lie there instead, are all close-on-exec. */
 static int
 check_kept(const struct lp_process_config *config, struct lp_err *err)
 {
 	for (uint32_t i = 0; i < config->keep_fds; i++) {
-		int fd = (int)(FIRST_SPARE_FD + i);
+		int fd = (int)(FIRST_SPARE_FD + i), flags = fcntl(fd, F_GETFD);
 
-		if (fcntl(fd, F_GETFD) < 0)
-			return lp_err_set(err, -errno, "descriptor %d to keep", fd);
+		if (flags < 0 || (flags & FD_CLOEXEC))
+			return lp_err_set(err, -EBADF, "descriptor %d to keep", fd);
 	}
 	return 0;
 }
@@ -364,9 +364,6 @@ lp_process_become(const struct lp_process_start *start, struct lp_err *err)
 	/* The last act: nothing of the owner's crosses execve but what it asked for. */
 	if (close_range(FIRST_SPARE_FD + config->keep_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return lp_err_set(err, -errno, "close what is open at execve");
-	for (uint32_t i = 0; i < config->keep_fds; i++)
-		if (fcntl((int)(FIRST_SPARE_FD + i), F_SETFD, 0) < 0)
-			return lp_err_set(err, -errno, "descriptor %u to keep", FIRST_SPARE_FD + i);
 	return 0;
 }
 
