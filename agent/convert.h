@@ -52,6 +52,9 @@ int lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const 
 int lp_convert_volumes(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts,
     struct lp_volume **out, size_t *out_count, struct lp_err *err);
 
+/* Does a container want what it mounts in this volume to reach the host (Bidirectional)? Then the host's mount has to be shared. */
+bool lp_convert_both_ways(const struct lp_spec_pod *pod, const struct lp_volume *volume);
+
 /* etc/hosts, etc/hostname, etc/resolv.conf of the pod's directory. */
 int lp_convert_files(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_facts *facts,
     struct lp_control_file **out, size_t *out_count, struct lp_err *err);

@@ -137,6 +137,13 @@ convert_volume_mount(const struct mounting *m, const struct lp_spec_volume_mount
 		out->flags |= LP_MOUNT_RO;
 	if (is_unshifted(volume, m->facts))
 		out->flags |= LP_MOUNT_NO_IDMAP;
+	/* The keeper has a copy that is still tied to the host's. */
+	if (out->propagation == LP_MOUNT_SHARED) {
+		if (volume->path[0] != '/')
+			return lp_err_say(err, -EOPNOTSUPP, "volumeMount %s: Bidirectional mount propagation of memory is not supported", mount->name);
+		out->source.path = lp_arena_printf(m->arena, "volumes/%s", volume->name);
+		out->flags |= LP_MOUNT_RECURSIVE;
+	}
 	/* Of files that are linked through ..data, the one below it is meant; it is not updated, as in Kubernetes. */
 	if (out->sub && volume->kind == LP_VOLUME_FILES)
 		out->sub = lp_arena_printf(m->arena, "..data/%s", out->sub);
@@ -146,6 +153,28 @@ convert_volume_mount(const struct mounting *m, const struct lp_spec_volume_mount
 	if (rc < 0)
 		return rc;
 	return m->arena->failed ? lp_err_set(err, -ENOMEM, "volumeMounts") : 0;
+}
+
+static bool
+asks_both_ways(const struct lp_spec_container *container, const char *volume)
+{
+	for (size_t i = 0; i < container->volume_mounts.count; i++)
+		if (lp_text_same(container->volume_mounts.items[i]->name, volume) &&
+		    lp_text_same(container->volume_mounts.items[i]->mount_propagation, "Bidirectional"))
+			return true;
+	return false;
+}
+
+bool
+lp_convert_both_ways(const struct lp_spec_pod *pod, const struct lp_volume *volume)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < pod->spec->init_containers.count; i++)
+		any |= asks_both_ways(pod->spec->init_containers.items[i], volume->name);
+	for (size_t i = 0; i < pod->spec->containers.count; i++)
+		any |= asks_both_ways(pod->spec->containers.items[i], volume->name);
+	return any && volume->path[0] == '/';
 }
 
 static const struct lp_mount pod_files[] = {
@@ -239,13 +268,16 @@ lp_convert_tmpfs(struct lp_arena *arena, const struct lp_spec_pod *pod, const st
 	list = lp_arena_alloc(arena, (count + 1) * sizeof(*list));
 	if (!list)
 		return lp_err_set(err, -ENOMEM, "volumes");
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (lp_convert_both_ways(pod, &volumes[i]))
+			list[n++] = (struct lp_control_volume){ .name = volumes[i].name, .shared_path = volumes[i].path };
 		if (volumes[i].kind == LP_VOLUME_MEMORY || volumes[i].kind == LP_VOLUME_FILES)
 			list[n++] = (struct lp_control_volume){
 				.name = volumes[i].name,
 				.size_bytes = volumes[i].size_bytes,
 				.mode = volumes[i].kind == LP_VOLUME_FILES ? 0755 : 0777,
 			};
+	}
 	out->volumes = list;
 	out->volume_count = n;
 	return 0;

@@ -9,6 +9,7 @@
 #include "agent/note.h"
 #include "agent/pod.h"
 #include "agent/profile.h"
+#include "agent/quota.h"
 #include "agent/user.h"
 #include "agent/volume.h"
 #include "base/auto.h"
@@ -377,6 +378,9 @@ prepare_volumes(struct start *start, const struct lp_volume *volumes, size_t cou
 		size_t file_count;
 
 		any_slow |= is_slow(start, &volumes[i]);
+		if (lp_convert_both_ways(start->view, &volumes[i]) && !lp_volume_is_shared(volumes[i].path))
+			return lp_err_say(err, -EINVAL, "path \"%s\" is not on a shared mount, as Bidirectional mount propagation needs",
+			    volumes[i].path);
 		/* A ConfigMap that is not there yet is found out before anything is made. */
 		if (volumes[i].kind == LP_VOLUME_FILES)
 			rc = lp_volume_files(&start->arena, &volumes[i], start->view, start->pod->json, &start->facts, &files, &file_count, err);
@@ -388,6 +392,18 @@ prepare_volumes(struct start *start, const struct lp_volume *volumes, size_t cou
 	if (!lp_child_busy(&start->pod->preparing))
 		rc = lp_child_start(start->pod->agent->loop, &start->pod->preparing, prepare_slow, &slow, slow_done, err);
 	return rc < 0 ? rc : -EINPROGRESS;
+}
+
+/* The owner's size for writable layers is the file system's to keep where it can; else what is written is measured (guard.c). */
+static void
+cap_writable(const struct lp_pod *pod, int writable_fd)
+{
+	uint64_t bytes = (uint64_t)pod->agent->ceiling.ceiling.writable_bytes * pod->container_count;
+	struct lp_err err = { 0 };
+
+	if (bytes && lp_quota_limit(writable_fd, lp_quota_id(pod->uid), bytes, &err) < 0 && err.code != -EOPNOTSUPP)
+		lp_log(LP_LOG_WARN, "no quota for a pod's writable layers, they are measured", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name,
+		    err.text);
 }
 
 /* The directories of a pod, and everything its volumes need. */
@@ -406,6 +422,8 @@ prepare(struct start *start, struct lp_err *err)
 		rc = lp_path_mkdirs(agent->pods_fd, start->pod->uid, 0700, &pod_fd, err);
 	if (rc == 0)
 		rc = lp_path_mkdirs(pod_fd, "writable", 0700, &writable_fd, err);
+	if (rc == 0)
+		cap_writable(start->pod, writable_fd);
 	if (rc == 0)
 		rc = lp_path_mkdirs(agent->data_fd, "volumes", 0700, &volumes_fd, err);
 	if (rc == 0)

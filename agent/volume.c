@@ -290,3 +290,25 @@ lp_volume_may_shift(const char *path, bool tmpfs_idmap)
 			return true;
 	return false;
 }
+
+bool
+lp_volume_is_shared(const char *path)
+{
+	lp_auto_file FILE *file = fopen("/proc/self/mountinfo", "re");
+	char line[8192];
+	size_t best = 0, size;
+	bool shared = false;
+
+	/* The last of the longest mount points above the path is the one on top. Source: proc_pid_mountinfo(5). */
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *point = lp_text_word(line, 4, &size), *field;
+
+		if (!point || strncmp(path, point, size) != 0 || (size > 1 && path[size] != '/' && path[size] != '\0') || size < best)
+			continue;
+		best = size;
+		shared = false;
+		for (size_t n = 6; (field = lp_text_word(line, n, &size)) && field[0] != '-'; n++)
+			shared |= strncmp(field, "shared:", 7) == 0;
+	}
+	return shared;
+}

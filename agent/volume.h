@@ -94,6 +94,9 @@ int lp_volume_own(int dir_fd, const char *name, const struct lp_volume_owner *ow
 int lp_volume_write(int dir_fd, const char *name, const struct lp_volume_file *files, size_t count, const struct lp_volume_owner *owner,
     struct lp_err *err);
 
+/* Is the mount that this path is on one that hands mounts on (MS_SHARED)? */
+bool lp_volume_is_shared(const char *path);
+
 /* Can everything at and below a host path be shifted by an idmapped mount? */
 bool lp_volume_may_shift(const char *path, bool tmpfs_idmap);
 

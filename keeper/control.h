@@ -108,11 +108,12 @@ struct lp_control_file {
 	uint32_t mode;			/* 0: 0644 */
 };
 
-/* A tmpfs at volumes/<name> in the pod's directory. */
+/* A tmpfs at volumes/<name> in the pod's directory, or what the host has at a path, with mounts going both ways. */
 struct lp_control_volume {
 	const char *name;
 	uint64_t size_bytes;		/* 0: 64 MiB */
 	uint32_t mode;			/* 0: 01777 */
+	const char *shared_path;	/* absolute; NULL: a tmpfs */
 };
 
 struct lp_control_pod {

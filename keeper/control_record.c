@@ -310,6 +310,7 @@ static const struct lp_flat_field volume_fields[] = {
 	LP_FLAT_STRING(1, struct lp_control_volume, name),
 	LP_FLAT_INTEGER(2, struct lp_control_volume, size_bytes),
 	LP_FLAT_INTEGER(3, struct lp_control_volume, mode),
+	LP_FLAT_STRING(4, struct lp_control_volume, shared_path),
 	LP_FLAT_END
 };
 

@@ -18,6 +18,14 @@
 #define DIRECTORY_BYTES "4m"		/* hosts, resolv.conf, termination messages; volumes are mounts of their own */
 #define VOLUME_BYTES UINT64_C(67108864)
 
+enum { SHARED_MAX = 16 };
+
+/* What is taken from the host before its mounts and ours part. */
+struct shared {
+	int fds[SHARED_MAX];
+	size_t count;
+};
+
 void
 lp_sandbox_init(struct lp_sandbox *sandbox)
 {
@@ -27,17 +35,41 @@ lp_sandbox_init(struct lp_sandbox *sandbox)
 	sandbox->cgroup_root_fd = sandbox->cgroup_fd = -1;
 }
 
+/* Copies of mounts that stay peers of the host's: what a container mounts there the host gets too. */
+static int
+take_shared(struct shared *shared, const struct lp_control_pod *pod, struct lp_err *err)
+{
+	for (size_t i = 0; i < pod->volume_count; i++) {
+		int fd;
+
+		if (!pod->volumes[i].shared_path)
+			continue;
+		if (shared->count == SHARED_MAX)
+			return lp_err_say(err, -E2BIG, "more than %d volumes with Bidirectional mount propagation", SHARED_MAX);
+		fd = open_tree(AT_FDCWD, pod->volumes[i].shared_path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		if (fd < 0)
+			return lp_err_set(err, -errno, "volume %s: copy the mount at %s", pod->volumes[i].name, pod->volumes[i].shared_path);
+		shared->fds[shared->count++] = fd;
+	}
+	return 0;
+}
+
 /*
  * A mount namespace of our own. Descriptors from before it belong to the host's; the working directory is the one thing
  * that moves along, so it carries the run directory over without a path.
  */
 static int
-enter_mount_namespace(struct lp_sandbox *sandbox, struct lp_err *err)
+enter_mount_namespace(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct shared *shared, struct lp_err *err)
 {
+	int rc;
+
 	if (fchdir(sandbox->run_fd) < 0)
 		return lp_err_set(err, -errno, "chdir to the run directory");
 	if (unshare(CLONE_NEWNS) < 0)
 		return lp_err_set(err, -errno, "unshare the mount namespace");
+	rc = take_shared(shared, pod, err);
+	if (rc < 0)
+		return rc;
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return lp_err_set(err, -errno, "make mounts a slave of the host's");
 	sandbox->inner_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -66,9 +98,21 @@ mount_tmpfs(int dir_fd, const char *name, const char *options, int *out_fd, stru
 }
 
 static int
-make_directory(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
+attach_shared(int dir_fd, const char *name, int fd, struct lp_err *err)
+{
+	lp_auto_fd int at = -1;
+	int rc = lp_path_mkdirs(dir_fd, name, 0755, &at, err);
+
+	if (rc == 0 && move_mount(fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		rc = lp_err_set(err, -errno, "mount %s", name);
+	return rc;
+}
+
+static int
+make_directory(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, const struct shared *shared, struct lp_err *err)
 {
 	char name[288], options[64];
+	size_t taken = 0;
 	int rc;
 
 	rc = mount_tmpfs(sandbox->inner_fd, "mnt", "mode=0755,size=" DIRECTORY_BYTES, &sandbox->dir_fd, err);
@@ -78,6 +122,10 @@ make_directory(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, str
 		const struct lp_control_volume *volume = &pod->volumes[i];
 
 		(void)snprintf(name, sizeof(name), "volumes/%s", volume->name);
+		if (volume->shared_path) {
+			rc = attach_shared(sandbox->dir_fd, name, shared->fds[taken++], err);
+			continue;
+		}
 		(void)snprintf(options, sizeof(options), "mode=%04o,size=%llu", volume->mode ? volume->mode & 07777u : 01777u,
 		    (unsigned long long)(volume->size_bytes ? volume->size_bytes : VOLUME_BYTES));
 		rc = mount_tmpfs(sandbox->dir_fd, name, options, NULL, err);
@@ -178,15 +226,18 @@ make_namespaces(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, st
 int
 lp_sandbox_make(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, struct lp_err *err)
 {
+	struct shared shared = { 0 };
 	int rc;
 
-	rc = enter_mount_namespace(sandbox, err);
+	rc = enter_mount_namespace(sandbox, pod, &shared, err);
 	if (!rc)
 		rc = make_cgroup(sandbox, pod, err);
 	if (!rc)
-		rc = make_directory(sandbox, pod, err);
+		rc = make_directory(sandbox, pod, &shared, err);
 	if (!rc)
 		rc = make_namespaces(sandbox, pod, err);
+	for (size_t i = 0; i < shared.count; i++)
+		lp_close(&shared.fds[i]);
 	if (rc < 0)
 		(void)lp_err_wrap(err, "make the pod");
 	return rc;
@@ -227,6 +278,20 @@ remove_directory(int fd, const char *name, struct lp_err *err)
 	return lp_path_remove(parent, name, err);
 }
 
+/* Else unmounting ours would unmount what the host got from it. */
+static void
+part_from_host(const struct lp_control_pod *pod)
+{
+	char path[288];
+
+	for (size_t i = 0; i < pod->volume_count; i++) {
+		if (!pod->volumes[i].shared_path)
+			continue;
+		(void)snprintf(path, sizeof(path), "mnt/volumes/%s", pod->volumes[i].name);
+		(void)mount(NULL, path, NULL, MS_PRIVATE | MS_REC, NULL);	/* not mounted: nothing to part */
+	}
+}
+
 int
 lp_sandbox_remove(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, bool keep_logs, struct lp_err *err)
 {
@@ -246,6 +311,7 @@ lp_sandbox_remove(struct lp_sandbox *sandbox, const struct lp_control_pod *pod, 
 	lp_ns_set_fini(&sandbox->ns);
 	lp_close(&sandbox->dir_fd);
 	if (sandbox->inner_fd >= 0 && fchdir(sandbox->inner_fd) == 0) {
+		part_from_host(pod);
 		(void)umount2("mnt", MNT_DETACH | UMOUNT_NOFOLLOW);	/* not mounted: nothing to do */
 		(void)!chdir("/");
 	}

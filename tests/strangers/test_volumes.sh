@@ -123,6 +123,25 @@ echo "-- a secret is never in a pod's directory on disk, nor in its logs' direct
 check "no canary" sh -c "! grep -rq canary-7d1f $dir/up/pods $dir/up/volumes"
 away files
 
+echo "-- mounts come from the host, and go there from whom it was allowed"
+mkdir "$dir/share"
+mount --bind "$dir/share" "$dir/share" && mount --make-shared "$dir/share"
+for how in None HostToContainer Bidirectional; do
+	name=$(echo $how | tr A-Z a-z)
+	pod "$name" '{"terminationGracePeriodSeconds":1,"volumes":[{"name":"h","hostPath":{"path":"'"$dir"'/share"}}],"containers":[{"name":"c",'"$image"',"securityContext":{"privileged":true},
+		"command":["sh","-c","mkdir /h/'"$name"' && mount -t tmpfs in /h/'"$name"' && touch /h/'"$name"'/mounted; exec sleep 1000"],"volumeMounts":[{"name":"h","mountPath":"/h","mountPropagation":"'$how'"}]}]}'
+	runs "$name"
+done
+mkdir "$dir/share/late" && mount -t tmpfs late "$dir/share/late" && touch "$dir/share/late/seen"
+wait_until 5 "the host has what Bidirectional mounted" test -e "$dir/share/bidirectional/mounted"
+check "and nothing of the others" test ! -e "$dir/share/none/mounted" -a ! -e "$dir/share/hosttocontainer/mounted"
+refuses "No such file" kubectl exec none -- ls /h/late/seen
+shows "seen" kubectl exec hosttocontainer -- ls /h/late
+shows "seen" kubectl exec bidirectional -- ls /h/late
+check "all three go" kubectl delete pods none hosttocontainer bidirectional --grace-period=1 --timeout=30s
+check "what the host got stays" test -e "$dir/share/bidirectional/mounted"
+umount -R "$dir/share"
+
 echo "-- what cannot be is said by name"
 pod lost '{"volumes":[{"name":"d","persistentVolumeClaim":{"claimName":"nowhere"}}],"containers":[{"name":"c",'"$image"'}]}'
 wait_until 5 "the missing claim is named" sh -c "build/kubectl/kubectl-1.32 describe pod lost | grep -q 'persistentvolumeclaim \"nowhere\" not found'"
