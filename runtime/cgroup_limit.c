@@ -40,6 +40,23 @@ weight_of_milli(uint64_t milli)
 	return 1 + (shares - 2) * 9999 / 262142;
 }
 
+/* The upper half of a product: 32-bit machines have no number of 128 bits. */
+static uint64_t
+multiply_high(uint64_t a, uint64_t b)
+{
+	uint64_t a1 = a >> 32, a0 = (uint32_t)a, b1 = b >> 32, b0 = (uint32_t)b;
+	uint64_t middle = a1 * b0 + (a0 * b0 >> 32), rest = a0 * b1 + (uint32_t)middle;
+
+	return a1 * b1 + (middle >> 32) + (rest >> 32);
+}
+
+/* a * b, both in units of 2^-32. */
+static uint64_t
+multiply(uint64_t a, uint64_t b)
+{
+	return multiply_high(a, b) << 32 | a * b >> 32;
+}
+
 /* Binary logarithm of a whole number, in units of 2^-32: one digit for each squaring. */
 static uint64_t
 log2_of(uint64_t value)
@@ -48,13 +65,11 @@ log2_of(uint64_t value)
 	uint64_t result = (uint64_t)whole << 32, x = value << (63 - whole);	/* 1 <= x / 2^63 < 2 */
 
 	for (int bit = 31; bit >= 0; bit--) {
-		unsigned __int128 square = (unsigned __int128)x * x >> 63;
-
-		if (square >> 64) {
+		x = multiply_high(x, x);	/* the square, halved */
+		if (x >> 63)
 			result |= UINT64_C(1) << bit;
-			square >>= 1;
-		}
-		x = (uint64_t)square;
+		else
+			x <<= 1;
 	}
 	return result;
 }
@@ -64,8 +79,7 @@ uint64_t
 lp_cgroup_weight_of_shares(uint64_t shares)
 {
 	const uint64_t log2_10 = UINT64_C(14267572527);	/* in units of 2^-32 */
-	uint64_t l, low = 1, high = 10000;
-	unsigned __int128 wanted;
+	uint64_t l, wanted, low = 1, high = 10000;
 
 	if (shares <= 2)
 		return 1;
@@ -73,13 +87,12 @@ lp_cgroup_weight_of_shares(uint64_t shares)
 		return 10000;
 	l = log2_of(shares);
 	/* log2 of the weight, times 612, in units of 2^-32 */
-	wanted = ((unsigned __int128)l * l >> 32) + (unsigned __int128)125 * l - ((unsigned __int128)126 << 32);
-	wanted = wanted * log2_10 >> 32;
+	wanted = multiply(multiply(l, l) + 125 * l - (UINT64_C(126) << 32), log2_10);
 	while (low < high) {
 		uint64_t middle = (low + high) / 2;
 
 		/* What digits are lost in 2^-32 must not push 1024 -> 100 to 101. */
-		if ((unsigned __int128)612 * log2_of(middle) + 700 >= wanted)
+		if (612 * log2_of(middle) + 700 >= wanted)
 			high = middle;
 		else
 			low = middle + 1;
