@@ -141,7 +141,7 @@ lp_agent_main(int argc, char **argv)
 		{ "pod-cidr", 0, LP_OPT_STR, &config.pod_cidr, "CIDR", "addresses of this node's pods, when standalone (default 10.42.0.0/24)" },
 		{ "service-cidr", 0, LP_OPT_STR, &config.service_cidr, "CIDR", "addresses of Services, when standalone (default 10.43.0.0/16)" },
 		{ "system-reserved", 0, LP_OPT_STR, &config.allowance.system_reserved, "LIST", "kept for the machine itself: cpu=100m,memory=64Mi,ephemeral-storage=1Gi,pid=100" },
-		{ "eviction-hard", 0, LP_OPT_STR, &config.allowance.eviction_hard, "LIST", "a pod goes at once when this is met (default memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<15%,imagefs.inodesFree<5%)" },
+		{ "eviction-hard", 0, LP_OPT_STR, &config.allowance.eviction_hard, "LIST", "a pod goes when this is met (default memory.available<100Mi,...)" },
 		{ "eviction-soft", 0, LP_OPT_STR, &config.allowance.eviction_soft, "LIST", "a pod goes in good order when this was met for its grace period" },
 		{ "eviction-soft-grace-period", 0, LP_OPT_STR, &config.allowance.soft_grace, "LIST", "memory.available=1m30s,..." },
 		{ "eviction-minimum-reclaim", 0, LP_OPT_STR, &config.allowance.minimum_reclaim, "LIST", "more that is to be given back: memory.available=50Mi,..." },
