@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/collect.h"
 #include "agent/convert.h"
+#include "agent/quota.h"
 #include "agent/volume.h"
 #include "base/auto.h"
 #include "base/clock.h"
@@ -499,6 +500,8 @@ remove_directory(void *arg, struct lp_buf *result, struct lp_err *err)
 	rc = rc == -ENOENT ? 0 : rc;
 	if (rc == 0 && fd >= 0)
 		rc = lp_volume_unmount(fd, err);
+	if (rc == 0 && fd >= 0)
+		(void)lp_quota_forget(fd, lp_quota_id(pod->uid), NULL);	/* a limit of nothing is no harm */
 	if (rc == 0)
 		rc = lp_path_remove(pod->agent->pods_fd, pod->uid, err);
 	return rc < 0 ? rc : lp_path_remove(pod->agent->run_logs_fd, pod->uid, err);
