@@ -111,7 +111,6 @@ lp_ns_sysctl_allowed(const char *name, uint32_t made)
 		{ "kernel.shm_rmid_forced", LP_NS_IPC },
 		{ "fs.mqueue.",		LP_NS_IPC },
 		{ "kernel.domainname",	LP_NS_UTS },
-		{ "kernel.hostname",	LP_NS_UTS },
 	};
 	char dotted[SYSCTL_PATH];
 	size_t len = strlen(name);

@@ -140,19 +140,6 @@ own_stream(const struct lp_process_start *start, int fd, uint32_t uid)
 	note(start, &words);
 }
 
-/* What is to be kept must be the caller's: our own descriptors, which could lie there instead, are all close-on-exec. */
-static int
-check_kept(const struct lp_process_config *config, struct lp_err *err)
-{
-	for (uint32_t i = 0; i < config->keep_fds; i++) {
-		int fd = (int)(FIRST_SPARE_FD + i), flags = fcntl(fd, F_GETFD);
-
-		if (flags < 0 || (flags & FD_CLOEXEC))
-			return lp_err_set(err, -EBADF, "descriptor %d to keep", fd);
-	}
-	return 0;
-}
-
 static int
 set_streams(const struct lp_process_start *start, uint32_t uid, struct lp_err *err)
 {
@@ -329,9 +316,7 @@ lp_process_enter(const struct lp_process_start *start, struct lp_err *err)
 
 	if (lp_ns_map(start->uids, start->uid_count, config->uid, &uid) < 0)
 		return lp_err_say(err, -ERANGE, "user id %u is not mapped in the container's user namespace", config->uid);
-	rc = check_kept(config, err);
-	if (rc == 0)
-		rc = set_streams(start, uid, err);
+	rc = set_streams(start, uid, err);
 	if (rc == 0)
 		rc = go_home(config, err);
 	if (rc < 0)
@@ -361,7 +346,7 @@ lp_process_become(const struct lp_process_start *start, struct lp_err *err)
 		rc = load_filter(start, err);
 	if (rc < 0)
 		return rc;
-	/* The last act: nothing of the owner's crosses execve but what it asked for. */
+	/* The last act: nothing of the owner's crosses execve but what it asked for (of the rest, ours is close-on-exec by itself). */
 	if (close_range(FIRST_SPARE_FD + config->keep_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return lp_err_set(err, -errno, "close what is open at execve");
 	return 0;

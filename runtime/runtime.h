@@ -189,7 +189,7 @@ struct lp_process_config {
 	bool terminal;			/* a pty of the container's own devpts; its master comes back */
 	uint16_t rows, cols;		/* 0: not set */
 	int stdio[3];			/* given to the process when no terminal; -1: /dev/null */
-	uint32_t keep_fds;		/* so many of the caller's descriptors from 3 on, none of them close-on-exec, stay open under their numbers */
+	uint32_t keep_fds;		/* so many of the caller's descriptors from 3 on, those that are not close-on-exec, stay open under their numbers */
 	struct lp_caps caps;
 	bool no_new_privs;
 	enum lp_seccomp seccomp;

@@ -36,7 +36,7 @@ TEST(sysctls_are_allowed_by_the_namespace_they_live_in)
 		enum lp_ns ns;
 	} rows[] = {
 		{ "net.ipv4.ip_forward", LP_NS_NET }, { "net/core/somaxconn", LP_NS_NET }, { "kernel.shmmax", LP_NS_IPC },
-		{ "kernel.sem", LP_NS_IPC }, { "fs.mqueue.msg_max", LP_NS_IPC }, { "kernel.hostname", LP_NS_UTS },
+		{ "kernel.sem", LP_NS_IPC }, { "fs.mqueue.msg_max", LP_NS_IPC }, { "kernel.domainname", LP_NS_UTS },
 	};
 	static const char *const never[] = { "", "net", "kernel.panic", "vm.swappiness", "kernel.shmmaxx", "net..ipv4", "/net/x",
 		"net/../kernel/panic", ".net.x", "kernel.sem.x", "fs.mqueue" };

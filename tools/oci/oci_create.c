@@ -156,7 +156,7 @@ keep_descriptors(struct making *making, struct lp_err *err)
 	return rc;
 }
 
-/* Before we open anything ourselves. */
+/* Before we open anything ourselves. Who asks for more than there are gets those that are there; none at all is a mistake. */
 static int
 check_descriptors(struct lp_err *err)
 {
@@ -166,9 +166,9 @@ check_descriptors(struct lp_err *err)
 	if (listen && lp_text_u64(listen, 4096, &given) < 0)
 		given = 0;
 	for (int64_t i = 0; i < wanted.preserve_fds; i++)
-		if (fcntl(3 + (int)given + (int)i, F_GETFD) < 0)
-			return lp_err_set(err, -errno, "preserved-fd %lld (of %lld)", (long long)i, (long long)wanted.preserve_fds);
-	return 0;
+		if (fcntl(3 + (int)given + (int)i, F_GETFD) >= 0)
+			return 0;
+	return wanted.preserve_fds ? lp_err_set(err, -EBADF, "preserved-fd 0 (of %lld)", (long long)wanted.preserve_fds) : 0;
 }
 
 /* systemd's way to hear "ready": its socket is there in the container, under the same name. */
