@@ -236,6 +236,7 @@ fill_facts(struct start *start)
 		.layers_path = agent->layers_path,
 		.pod_path = start->pod_path,
 		.volumes_path = start->volumes_path,
+		.standalone = agent->standalone,
 		.instance = agent->instance.id,
 		.node_name = agent->name,
 		.node_ip = start->node_ip,
@@ -394,11 +395,16 @@ prepare_volumes(struct start *start, const struct lp_volume *volumes, size_t cou
 	return rc < 0 ? rc : -EINPROGRESS;
 }
 
-/* The owner's size for writable layers is the file system's to keep where it can; else what is written is measured (guard.c). */
+/*
+ * The size of writable layers is the file system's to keep where it can: the owner's, or half of the disk for a pod. Where it cannot, the
+ * owner's is measured (guard.c), and the disk's pressure is what ends a pod that fills it.
+ */
 static void
 cap_writable(const struct lp_pod *pod, int writable_fd)
 {
-	uint64_t bytes = (uint64_t)pod->agent->ceiling.ceiling.writable_bytes * pod->container_count;
+	const struct lp_agent *agent = pod->agent;
+	int64_t each = agent->ceiling.ceiling.writable_bytes;
+	uint64_t bytes = each ? (uint64_t)each * pod->container_count : (uint64_t)agent->node.disk_bytes / 2;
 	struct lp_err err = { 0 };
 
 	if (bytes && lp_quota_limit(writable_fd, lp_quota_id(pod->uid), bytes, &err) < 0 && err.code != -EOPNOTSUPP)
