@@ -97,15 +97,21 @@ convert_rootfs(struct lp_arena *arena, const struct lp_spec_container *container
 static int
 stop_signal(const char *name)
 {
-	static const struct {
+	const struct {
 		const char *name;
 		int number;
 	} signals[] = { { "TERM", SIGTERM }, { "QUIT", SIGQUIT }, { "INT", SIGINT }, { "HUP", SIGHUP }, { "KILL", SIGKILL },
-		{ "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "WINCH", SIGWINCH } };
+		{ "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "WINCH", SIGWINCH }, { "ABRT", SIGABRT }, { "ALRM", SIGALRM },
+		{ "CONT", SIGCONT }, { "PIPE", SIGPIPE }, { "PWR", SIGPWR }, { "STOP", SIGSTOP }, { "TSTP", SIGTSTP }, { "TRAP", SIGTRAP },
+		{ "TTIN", SIGTTIN }, { "TTOU", SIGTTOU }, { "URG", SIGURG }, { "VTALRM", SIGVTALRM }, { "PROF", SIGPROF }, { "IO", SIGIO },
+		{ "CHLD", SIGCHLD }, { "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ }, { "SYS", SIGSYS }, { "ILL", SIGILL }, { "BUS", SIGBUS },
+		{ "FPE", SIGFPE }, { "SEGV", SIGSEGV }, { "RTMIN", SIGRTMIN }, { "RTMAX", SIGRTMAX } };
 	uint64_t number;
 
 	if (lp_text_starts(name, "SIG"))
 		name += 3;
+	if (lp_text_starts(name, "RTMAX-") && lp_text_u64(name + 6, 29, &number) == 0)
+		return SIGRTMAX - (int)number;
 	if (lp_text_starts(name, "RTMIN+") && lp_text_u64(name + 6, 29, &number) == 0)
 		return SIGRTMIN + (int)number;
 	for (size_t i = 0; i < lp_count(signals); i++)

@@ -41,6 +41,7 @@ struct lp_facts {
 	const char *dns_ip;		/* of the node's resolver; NULL: none */
 	const char *host_resolv;	/* text of the host's /etc/resolv.conf without loopback resolvers */
 	const char *volumes_path;	/* absolute: <data>/volumes */
+	bool standalone;		/* nobody binds claims: one of our classes is its own volume */
 	int64_t cpu_milli, memory_bytes, storage_bytes;	/* allocatable, for resourceFieldRef */
 	uint32_t uid_base;		/* 0: the host's user namespace */
 	bool tmpfs_idmap;		/* the kernel can idmap tmpfs (6.3) */

@@ -30,7 +30,19 @@ read_host(const struct lp_json *source, const char *what, struct lp_volume *out,
 	return 0;
 }
 
-/* A directory that we made for a claim: the handle is a name, never a path. */
+/* A directory that we make for a claim: the handle is a name, never a path. */
+static int
+read_directory(struct lp_arena *arena, const char *handle, const struct lp_facts *facts, struct lp_volume *out, struct lp_err *err)
+{
+	if (!handle || !lp_text_is_dns_subdomain(handle))
+		return lp_err_say(err, -EINVAL, "volume %s: volumeHandle is no name", out->name);
+	out->kind = LP_VOLUME_MADE;
+	out->group = true;
+	out->handle = handle;
+	out->path = lp_arena_printf(arena, "%s/%s", facts->volumes_path, handle);
+	return out->path ? 0 : lp_err_set(err, -ENOMEM, "volume %s", out->name);
+}
+
 static int
 read_made(struct lp_arena *arena, const struct lp_json *csi, const struct lp_facts *facts, struct lp_volume *out, struct lp_err *err)
 {
@@ -38,12 +50,13 @@ read_made(struct lp_arena *arena, const struct lp_json *csi, const struct lp_fac
 
 	if (!lp_text_same(driver, LP_VOLUME_DRIVER))
 		return lp_err_say(err, -EOPNOTSUPP, "volume %s: there is no CSI driver %s on this node", out->name, driver ? driver : "");
-	if (!handle || !lp_text_is_dns_subdomain(handle))
-		return lp_err_say(err, -EINVAL, "volume %s: volumeHandle is no name", out->name);
-	out->kind = LP_VOLUME_MADE;
-	out->handle = handle;
-	out->path = lp_arena_printf(arena, "%s/%s", facts->volumes_path, handle);
-	return out->path ? 0 : lp_err_set(err, -ENOMEM, "volume %s", out->name);
+	return read_directory(arena, handle, facts, out, err);
+}
+
+static bool
+is_local_class(const char *class)
+{
+	return !class || strcmp(class, "limpet-local") == 0 || strcmp(class, "local-path") == 0;
 }
 
 static int
@@ -72,6 +85,8 @@ read_claim(struct lp_arena *arena, const char *name, bool owned, const struct lp
 	if (owned && !lp_object_owned_by(claim, lp_object_uid(pod)))
 		return lp_err_say(err, -EPERM, "PVC %s/%s was not created for pod %s: it has another owner", lp_object_namespace(pod), name,
 		    lp_object_name(pod));
+	if ((!volume_name || !*volume_name) && facts->standalone && is_local_class(lp_json_str(claim, "spec.storageClassName")))
+		return read_directory(arena, lp_object_uid(claim), facts, out, err);
 	if (!volume_name || !*volume_name)
 		return lp_err_say(err, -EAGAIN, "persistentvolumeclaim \"%s\" is not bound to a volume yet", name);
 	volume = facts->object(facts->arg, "PersistentVolume", "", volume_name);
@@ -91,7 +106,6 @@ read_claim(struct lp_arena *arena, const char *name, bool owned, const struct lp
 		return read_host(lp_json_get(spec, "hostPath"), "hostPath", out, err);
 	if (lp_json_get(spec, "nfs"))
 		return read_nfs(arena, lp_json_get(spec, "nfs"), facts, out, err);
-	out->group = true;
 	return read_made(arena, lp_json_get(spec, "csi"), facts, out, err);
 }
 

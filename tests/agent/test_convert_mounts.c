@@ -56,6 +56,19 @@ TEST(a_claim_leads_to_its_volume_wherever_that_is)
 	CHECK(m->flags & LP_MOUNT_RO);
 }
 
+TEST(a_standalone_node_is_its_own_provisioner)
+{
+	struct lp_err err = { 0 };
+	const struct lp_mount *m;
+
+	CHECK(!mount(CLAIM("waits"), "", "", &err));
+	t.facts.standalone = true;
+	CHECK_OK(lp_convert_pod(&t.arena, t.pod, t.pod_json, &t.facts, &record, &err), &err);
+	m = &record.containers[0].config.mounts[record.containers[0].config.mount_count - 1];
+	CHECK_STR(m->target, "/d");
+	CHECK_STR(m->source.path, "/data/volumes/c3");
+}
+
 TEST(a_claim_that_is_missing_unbound_or_not_its_volumes_is_refused)
 {
 	struct lp_err err = { 0 };

@@ -135,3 +135,39 @@ TEST(services_of_the_namespace_are_announced_unless_switched_off)
 	CHECK_STR(value("MY_DB_PORT"), "tcp://10.43.0.9:5432");
 	CHECK(!value("NONE_SERVICE_HOST"));
 }
+
+static char told[512];
+
+static void
+hear(void *arg, const char *reason, const char *message)
+{
+	(void)arg;
+	(void)snprintf(told, sizeof(told), "%s: %s", reason, message);
+}
+
+TEST(keys_that_cannot_be_variables_are_left_out_and_that_is_told)
+{
+	static const char objects[] = "[{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"cfg\",\"namespace\":\"default\"},\"data\":{\"good\":\"1\",\"b=d\":\"2\"}}]";
+	struct lp_err err = { 0 };
+
+	lp_test_facts(&t, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"default\"},\"spec\":{\"containers\":[{\"name\":\"c\","
+			  "\"image\":\"i\",\"envFrom\":[{\"configMapRef\":{\"name\":\"cfg\"}}]}]}}", objects);
+	t.facts.tell = hear;
+	CHECK_OK(lp_env_build(&env, &t.arena, t.pod, t.pod_json, t.pod->spec->containers.items[0], &t.image, &t.facts, &err), &err);
+	CHECK_STR(lp_env_expand(&env, "$(good)"), "1");
+	CHECK_HAS(told, "InvalidEnvironmentVariableNames: Keys [b=d] from the EnvFrom configMap default/cfg were skipped");
+}
+
+TEST(storage_and_huge_pages_are_resources_too)
+{
+	struct lp_err err = { 0 };
+	const char *out;
+
+	lp_test_facts(&t, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"default\"},\"spec\":{\"containers\":[{\"name\":\"c\","
+			  "\"image\":\"i\",\"resources\":{\"limits\":{\"ephemeral-storage\":\"3Mi\",\"hugepages-2Mi\":\"4Mi\"}}}]}}", NULL);
+	CHECK_OK(lp_env_resource(&t.arena, t.pod->spec->containers.items[0], "limits.ephemeral-storage", "1Mi", &t.facts, &out, &err), &err);
+	CHECK_STR(out, "3");
+	CHECK_OK(lp_env_resource(&t.arena, t.pod->spec->containers.items[0], "requests.hugepages-2Mi", "1Mi", &t.facts, &out, &err), &err);
+	CHECK_STR(out, "4");
+	CHECK_ERR(lp_env_resource(&t.arena, t.pod->spec->containers.items[0], "limits.gpus", NULL, &t.facts, &out, &err), -EINVAL);
+}

@@ -81,14 +81,16 @@ YAML
 check "volume and claim are made" kubectl apply -f "$dir/static.yaml"
 wait_until 5 "the claim is bound" sh -c "build/kubectl/kubectl-1.32 get pvc disk | grep -qE '^disk +Bound +disk +1Gi +RWO'"
 shows "^disk +1Gi +RWO +Retain +Bound +default/disk" kubectl get pv
-pod below '{"terminationGracePeriodSeconds":1,"securityContext":{"fsGroup":2000},"volumes":[{"name":"p","persistentVolumeClaim":{"claimName":"disk"}},{"name":"e","emptyDir":{}}],
+pod below '{"terminationGracePeriodSeconds":1,"securityContext":{"fsGroup":2000},"volumes":[{"name":"p","persistentVolumeClaim":{"claimName":"disk"}},{"name":"e","emptyDir":{}},{"name":"m","emptyDir":{"medium":"Memory","sizeLimit":"1Mi"}}],
 	"containers":[{"name":"c",'"$image"',"securityContext":{"runAsUser":1000},"env":[{"name":"ME","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}],
-	"command":["sh","-c","id -G; touch /p/by-me; stat -c %g:%a /e; touch /e/x; stat -c %g /e/x; echo ok; exec sleep 1000"],
-	"volumeMounts":[{"name":"p","mountPath":"/p","subPath":"a/b"},{"name":"p","mountPath":"/q","subPathExpr":"$(ME)"},{"name":"e","mountPath":"/e"}]}]}'
+	"command":["sh","-c","id -G; touch /p/by-me; stat -c %g:%a /e; touch /e/x; stat -c %g /e/x; stat -c mem=%g:%a /m; echo y >/m/y; df -k /m | tail -1; echo ok; exec sleep 1000"],
+	"volumeMounts":[{"name":"p","mountPath":"/p","subPath":"a/b"},{"name":"p","mountPath":"/q","subPathExpr":"$(ME)"},{"name":"e","mountPath":"/e"},{"name":"m","mountPath":"/m"}]}]}'
 runs below
 wait_until 5 "the container has said all" sh -c "build/kubectl/kubectl-1.32 logs below | grep -q ok"
 shows "2000:2777" kubectl logs below
 shows "^2000$" kubectl logs below
+shows "mem=2000:2777" kubectl logs below
+shows "tmpfs +1024 " kubectl logs below
 check "what it wrote is below the sub path" test -e "$dir/disk/a/b/by-me"
 check "the other path bears the pod's name" test -d "$dir/disk/below"
 away below
