@@ -63,6 +63,23 @@ take_labels(struct report *report, const struct lp_json *labels)
 		lp_writes_merge(report->writes, report->node->kind, "", report->node->name, report->node->uid, patch, false);
 }
 
+/* Extended resources ("example.com/dongle") are the operator's word, by the node's status: a report that knows nothing of them leaves them. */
+static void
+keep_extended(struct report *report, struct lp_json *status)
+{
+	static const char *const lists[] = { "capacity", "allocatable" };
+	struct lp_arena *arena = report->writes->arena;
+
+	for (size_t i = 0; i < lp_count(lists); i++) {
+		const struct lp_json *had = lp_json_get(lp_json_get(lp_cached_json(report->node), "status"), lists[i]);
+		struct lp_json *has = lp_json_get(status, lists[i]);
+
+		lp_json_each(row, had)
+			if (has && strchr(row->key, '/') && !lp_json_get(has, row->key))
+				lp_json_set(arena, has, row->key, lp_json_copy(arena, row));
+	}
+}
+
 static void
 take_node(struct report *report, const struct lp_json *node)
 {
@@ -75,6 +92,9 @@ take_node(struct report *report, const struct lp_json *node)
 		return;
 	object = lp_object_new(arena, report->node->kind, "", report->node->name);
 	lp_json_set(arena, object, "status", lp_json_copy(arena, status));
+	keep_extended(report, lp_json_get(object, "status"));
+	if (lp_json_equal(lp_json_get(object, "status"), lp_json_get(lp_cached_json(report->node), "status")))
+		return;
 	lp_writes_status(report->writes, report->node->kind, object);
 }
 

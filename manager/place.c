@@ -79,14 +79,31 @@ request_merge(struct lp_place_request *request, const struct lp_json *amounts, b
 	}
 }
 
+static bool
+is_sidecar(const struct lp_json *init)
+{
+	return lp_text_same(lp_json_str(init, "restartPolicy"), "Always");
+}
+
 void
 lp_place_request(const struct lp_json *pod, struct lp_place_request *out)
 {
+	struct lp_place_request sidecars = { 0 };
+
 	*out = (struct lp_place_request){ 0 };
 	lp_json_each(container, lp_json_path(pod, "spec.containers"))
 		request_merge(out, lp_json_path(container, "resources.requests"), true);
-	lp_json_each(container, lp_json_path(pod, "spec.initContainers"))
-		request_merge(out, lp_json_path(container, "resources.requests"), false);
+	lp_json_each(init, lp_json_path(pod, "spec.initContainers"))
+		if (is_sidecar(init))
+			request_merge(out, lp_json_path(init, "resources.requests"), true);
+	/* An init container runs beside the sidecars before it, and before all others. */
+	lp_json_each(init, lp_json_path(pod, "spec.initContainers")) {
+		struct lp_place_request peak = sidecars;
+
+		request_merge(is_sidecar(init) ? &sidecars : &peak, lp_json_path(init, "resources.requests"), true);
+		for (size_t i = 0; i < peak.count; i++)
+			request_set(out, peak.name[i], &peak.amount[i], false);
+	}
 	request_merge(out, lp_json_path(pod, "spec.overhead"), true);
 }
 

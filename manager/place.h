@@ -14,7 +14,8 @@
 
 #define LP_PLACE_RESOURCES 16
 
-/* What a pod asks for: per resource the sum over containers, but at least the largest init container. */
+/* What a pod asks for: per resource the sum over containers and sidecars, but at least the largest init container
+ * with the sidecars before it; other resources than the machine's own (example.com/dongle) count like these. */
 struct lp_place_request {
 	const char *name[LP_PLACE_RESOURCES];	/* weak: "cpu", "memory" ... in the pod's document */
 	struct lp_quantity amount[LP_PLACE_RESOURCES];

@@ -267,6 +267,24 @@ TEST(a_node_labels_its_hardware_and_not_its_rank)
 	end(&fleet, &device);
 }
 
+TEST(extended_resources_that_an_operator_gave_a_node_outlive_its_reports)
+{
+	struct fleet fleet;
+	struct device device;
+	struct answer answer;
+
+	begin(&fleet, &device);
+	CHECK_INT(device_report(&device, "{\"node\":{\"status\":{\"capacity\":{\"cpu\":\"4\"},\"allocatable\":{\"cpu\":\"4\"}}}}"), 200);
+	CHECK_INT(api_patch(&fleet.api, "/api/v1/nodes/n1/status", "merge", "{\"status\":{\"capacity\":{\"example.com/dongle\":\"2\"},"
+	    "\"allocatable\":{\"example.com/dongle\":\"2\"}}}").status, 200);
+	CHECK_INT(device_report(&device, "{\"node\":{\"status\":{\"capacity\":{\"cpu\":\"8\"},\"allocatable\":{\"cpu\":\"8\"}}}}"), 200);
+	answer = api_get(&fleet.api, "/api/v1/nodes/n1");
+	CHECK_STR(at(&answer, "status.capacity.cpu"), "8");
+	CHECK_STR(lp_json_text(lp_json_get(lp_json_path(answer.json, "status.capacity"), "example.com/dongle")), "2");
+	CHECK_STR(lp_json_text(lp_json_get(lp_json_path(answer.json, "status.allocatable"), "example.com/dongle")), "2");
+	end(&fleet, &device);
+}
+
 TEST(liveness_is_what_the_connection_heard)
 {
 	struct fleet fleet;

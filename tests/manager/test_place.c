@@ -159,6 +159,23 @@ TEST(init_containers_count_by_the_largest_and_finished_pods_not_at_all)
 	CHECK(lp_objects_write(&objects, LP_WRITE_BIND, "q") != NULL);
 }
 
+TEST(sidecars_count_with_the_containers_and_with_the_init_containers_after_them)
+{
+	struct lp_place_request request;
+
+	lp_objects_init(&objects);
+	lp_objects_add(&objects,
+	    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n"
+	    "  initContainers: [{name: s, image: i, restartPolicy: Always, resources: {requests: {cpu: 300m}}}, {name: i, image: i, resources: {requests: {cpu: '1'}}},"
+	    " {name: t, image: i, restartPolicy: Always, resources: {requests: {cpu: 100m}}}]\n"
+	    "  containers: [{name: a, image: i, resources: {requests: {cpu: 500m, example.com/dongle: '2'}}}]\n");
+	lp_place_request(lp_objects_get(&objects, "pod", "default", "p"), &request);
+	CHECK_STR(request.name[0], "cpu");
+	CHECK_INT(lp_quantity_milli(&request.amount[0]), 1300);
+	CHECK_STR(request.name[1], "example.com/dongle");
+	CHECK_INT(lp_quantity_value(&request.amount[1]), 2);
+}
+
 TEST(a_taken_host_port_keeps_the_second_pod_away)
 {
 	static const char port[] = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec:\n  containers:\n"
