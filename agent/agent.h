@@ -65,6 +65,7 @@ struct lp_agent {
 	struct lp_guard *guard;
 	struct lp_reclaim *reclaim;	/* directories of volumes that go */
 	struct lp_stats_sample sample;	/* of the whole node; stats.h */
+	bool pooled;			/* containers were moved to a part of the cpus; pinning.h */
 	size_t weighed_count;		/* hierarchy.h: what the classes weigh now */
 	int64_t weighed_milli;
 	int64_t weighed_guaranteed_milli;

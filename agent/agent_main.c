@@ -149,6 +149,7 @@ lp_agent_main(int argc, char **argv)
 		{ "eviction-max-pod-grace-period", 0, LP_OPT_INT, &config.allowance.max_grace_s, "SECONDS", "what a pod gets at most at a soft eviction" },
 		{ "max-pods", 0, LP_OPT_INT, &config.allowance.max_pods, "N", "pods this node takes (default 110)" },
 		{ "pod-max-pids", 0, LP_OPT_INT, &config.allowance.pod_max_pids, "N", "processes of one pod (default 1024 a container)" },
+		{ "log-max-age", 0, LP_OPT_DURATION, &config.allowance.log_max_age_ms, "TIME", "containers' logs older than this go (default: only by size)" },
 		{ "memory-qos", 0, LP_OPT_FLAG, &config.allowance.memory_qos, NULL, "requests of memory are never reclaimed, limits are approached slowly" },
 		{ "cpu-manager-policy", 0, LP_OPT_STR, &config.allowance.cpu_manager, "NAME", "static: Guaranteed pods with whole cpus get their own (default none)" },
 		{ "max-backoff", 0, LP_OPT_DURATION, &config.backoff_max_ms, "TIME", "longest pause before a crashed container starts again (default 5m)" },

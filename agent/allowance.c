@@ -83,6 +83,7 @@ lp_allowance_read(const struct lp_allowance_words *words, int64_t memory_bytes, 
 		.max_pods = words->max_pods > 0 ? words->max_pods : MAX_PODS,
 		.pod_pids_max = words->pod_max_pids > 0 ? (uint64_t)words->pod_max_pids : 0,
 		.memory_qos = words->memory_qos,
+		.log_max_age_ms = words->log_max_age_ms,
 		.cpu_static = lp_text_same(words->cpu_manager, "static"),
 	};
 	if (words->cpu_manager && !out->cpu_static && strcmp(words->cpu_manager, "none") != 0)

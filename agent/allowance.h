@@ -16,13 +16,14 @@
 /* The options as they were given; NULL or 0: not given. */
 struct lp_allowance_words {
 	const char *system_reserved, *eviction_hard, *eviction_soft, *soft_grace, *minimum_reclaim, *cpu_manager;
-	int64_t transition_ms, max_grace_s, max_pods, pod_max_pids;
+	int64_t transition_ms, max_grace_s, max_pods, pod_max_pids, log_max_age_ms;
 	bool memory_qos;
 };
 
 struct lp_allowance {
 	int64_t cpu_milli, memory_bytes, disk_bytes, pids;	/* reserved */
 	int64_t max_pods;
+	int64_t log_max_age_ms;		/* logs older than this go; 0: only by size */
 	uint64_t pod_pids_max;		/* 0: 1024 a container */
 	bool memory_qos;
 	bool cpu_static;		/* Guaranteed pods with whole cpus get their own */

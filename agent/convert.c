@@ -189,6 +189,7 @@ convert_containers(struct lp_arena *arena, const struct lp_spec_pod *pod, const 
 		if (rc < 0)
 			return rc;
 		list[i].attempt = facts->attempts ? facts->attempts[i] : 0;
+		list[i].config.limits.cpuset_cpus = facts->cpusets ? facts->cpusets[i] : NULL;
 	}
 	out->containers = list;
 	out->container_count = count;

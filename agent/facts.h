@@ -47,6 +47,7 @@ struct lp_facts {
 	bool tmpfs_idmap;		/* the kernel can idmap tmpfs (6.3) */
 	int64_t backoff_max_ms;		/* the node's ceiling on CrashLoopBackOff; 0: Kubernetes' five minutes */
 	bool may_protect;		/* negative oom_score_adj is allowed */
+	const char *const *cpusets;	/* of each container, same order as images; NULL: none has one */
 	bool memory_qos;		/* requests become memory.min, and memory.high stands before limits */
 	uint64_t pod_pids_max;		/* processes of a whole pod; 0: 1024 a container */
 	const struct lp_facts_image *images;	/* init containers first, then containers */

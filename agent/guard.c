@@ -12,6 +12,7 @@
 #include "agent/evict.h"
 #include "agent/footprint.h"
 #include "agent/hierarchy.h"
+#include "agent/logage.h"
 #include "agent/measure.h"
 #include "agent/pod.h"
 #include "base/auto.h"
@@ -21,7 +22,7 @@
 #include "specs/quantity.h"
 #include "specs/schema.h"
 
-enum { CALM_MS = 10000, PRESSED_MS = 1000, APART_MS = 1000, RECLAIM_MS = 3000, WALK_MS = 10000, VIEW_MAX = 32 << 20 };
+enum { CALM_MS = 10000, PRESSED_MS = 1000, APART_MS = 1000, RECLAIM_MS = 3000, WALK_MS = 10000, AGED_MS = 600000, VIEW_MAX = 32 << 20 };
 
 /* 0.2 s of stall within two seconds wakes us; shorter windows are for CAP_SYS_RESOURCE alone (Linux 6.4). */
 #define STALL "some 200000 2000000"
@@ -34,7 +35,7 @@ struct lp_guard {
 	struct lp_watch stall_watch;
 	struct lp_pressure_state state;
 	struct lp_pressure_verdict verdict;	/* of the last look */
-	int64_t looked_ms, walked_ms, reclaimed_ms;	/* boot time; 0 never */
+	int64_t looked_ms, walked_ms, reclaimed_ms, aged_ms;	/* boot time; 0 never */
 	struct lp_footprint footprint;
 };
 
@@ -267,6 +268,20 @@ try_resizes(struct lp_agent *agent)
 			lp_resize_try(value);
 }
 
+/* Often enough for an age in hours, and for shorter ones too. */
+static void
+drop_old_logs(struct lp_guard *guard, int64_t now_ms)
+{
+	int64_t age_ms = guard->agent->allowance.log_max_age_ms;
+	struct lp_err err = { 0 };
+
+	if (age_ms <= 0 || (guard->aged_ms && now_ms - guard->aged_ms < (age_ms / 4 < AGED_MS ? age_ms / 4 : AGED_MS)))
+		return;
+	guard->aged_ms = now_ms;
+	if (lp_logage_drop(guard->agent->run_logs_fd, age_ms, lp_clock_wall_ms(), NULL, &err) < 0)
+		lp_log(LP_LOG_WARN, "old logs were not removed", "why=\"%s\"", err.text);
+}
+
 static void timer_due(struct lp_timer *timer, int64_t now_ms);
 
 static void
@@ -291,6 +306,8 @@ look(struct lp_guard *guard, int64_t now_ms)
 	if (any_limited(agent) && (!guard->walked_ms || now_ms - guard->walked_ms >= WALK_MS))
 		walk(guard, true, now_ms);
 	lp_hierarchy_weigh(agent);
+	drop_old_logs(guard, now_ms);
+	lp_pinning_apply(agent);
 	try_resizes(agent);
 	for (int kind = 0; kind < LP_PRESSURE_KINDS; kind++)
 		pressed = pressed || guard->state.kind[kind];

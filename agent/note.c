@@ -19,6 +19,13 @@ lp_note_write(struct lp_arena *arena, const struct lp_pod *pod, const char *ip)
 	for (size_t i = 0; i < pod->container_count; i++)
 		if (*pod->containers[i].image_id)
 			(void)lp_buf_printf(&text, " %s=%s", pod->containers[i].name, pod->containers[i].image_id);
+	for (size_t i = 0; i < pod->container_count; i++) {
+		char cpus[LP_PINNING_TEXT];
+
+		lp_pinning_print(&pod->containers[i].cpus, cpus);
+		if (*cpus)
+			(void)lp_buf_printf(&text, " %s@%s", pod->containers[i].name, cpus);
+	}
 	return text.failed ? NULL : lp_arena_str(arena, text.data);
 }
 
@@ -42,6 +49,26 @@ read_image(struct lp_pod *pod, const char *word, size_t len)
 	}
 }
 
+/* "web@2-3": the container's own cpus. */
+static void
+read_cpus(struct lp_pod *pod, const char *word, size_t len)
+{
+	const char *sign = memchr(word, '@', len);
+	char text[LP_PINNING_TEXT];
+	struct lp_cpus cpus;
+	size_t rest = sign ? len - (size_t)(sign - word) - 1 : 0;
+
+	if (!sign || rest >= sizeof(text))
+		return;
+	memcpy(text, sign + 1, rest);
+	text[rest] = '\0';
+	if (lp_pinning_parse(text, &cpus) < 0)
+		return;
+	for (size_t i = 0; i < pod->container_count; i++)
+		if (strlen(pod->containers[i].name) == (size_t)(sign - word) && !memcmp(pod->containers[i].name, word, (size_t)(sign - word)))
+			pod->containers[i].cpus = cpus;
+}
+
 void
 lp_note_read(struct lp_pod *pod, const char *note)
 {
@@ -58,6 +85,7 @@ lp_note_read(struct lp_pod *pod, const char *note)
 		p += strspn(p, " ");
 		len = strcspn(p, " ");
 		read_image(pod, p, len);
+		read_cpus(pod, p, len);
 		p += len;
 	}
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/pinning.h"
 #include "agent/podplan.h"
 #include "agent/report.h"
 #include "agent/resize.h"
@@ -33,6 +34,7 @@ struct lp_pod_container {
 	struct lp_control_end lost;		/* set when its keeper died while it ran */
 	char image_id[LP_DIGEST_TEXT];		/* "" unknown */
 	struct lp_stats_sample sample;		/* stats.h */
+	struct lp_cpus cpus;			/* its own alone; empty: it shares */
 };
 
 struct lp_pod {

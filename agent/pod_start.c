@@ -326,6 +326,15 @@ struct slow {
 	int pod_fd, volumes_fd;
 };
 
+static int
+own_host(const struct lp_volume *volume, const struct lp_volume_owner *owner, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	int rc = lp_volume_open_host(volume, O_PATH | O_DIRECTORY, 0, &fd, err);
+
+	return rc < 0 ? rc : lp_volume_own(fd, ".", owner, err);
+}
+
 /* In a child. */
 static int
 prepare_slow(void *arg, struct lp_buf *result, struct lp_err *err)
@@ -342,8 +351,8 @@ prepare_slow(void *arg, struct lp_buf *result, struct lp_err *err)
 			rc = lp_volume_mount(slow->pod_fd, volume, err);
 		else if (volume->kind == LP_VOLUME_MADE)
 			rc = lp_volume_own(slow->volumes_fd, volume->handle, &owner, err);
-		else if (volume->kind == LP_VOLUME_HOST)
-			rc = lp_volume_own(AT_FDCWD, volume->path, &owner, err);
+		else if (volume->kind == LP_VOLUME_HOST && owner.has_group)
+			rc = own_host(volume, &owner, err);
 	}
 	return rc;
 }
@@ -439,6 +448,10 @@ prepare(struct start *start, struct lp_err *err)
 	/* Once it is known what is where: can it all be shifted? */
 	if (rc == 0)
 		start->facts.uid_base = start->pod->uid_base = choose_range(start, volumes, count);
+	if (rc == 0 && !start->pod->uid_base && !agent->ceiling.ceiling.host_users) {
+		rc = lp_err_say(err, -EPERM, "no user namespace can be had here, and the ceiling of this node wants one (hostUsers: false)");
+		lp_pod_wait(start->pod, "NodeCeiling", "%s", err->text);
+	}
 	return rc;
 }
 
@@ -458,6 +471,26 @@ reserve_address(struct start *start, int64_t now_ms, struct lp_err *err)
 	return rc;
 }
 
+/* Cpus of their own for those who ask, and the rest for the others. */
+static int
+reserve_cpus(struct start *start, struct lp_err *err)
+{
+	struct lp_pod *pod = start->pod;
+	const char **cpusets = lp_arena_alloc(&start->arena, (pod->container_count + 1) * sizeof(*cpusets));
+	int rc = cpusets ? lp_pinning_reserve(pod, start->view, err) : lp_err_set(err, -ENOMEM, "cpus");
+
+	pod->keeper = LP_PODPLAN_SPAWNED;	/* what it took counts for the pool already */
+	for (size_t i = 0; rc == 0 && i < pod->container_count; i++) {
+		char text[LP_PINNING_TEXT];
+		const char *cpus = lp_pinning_cpuset(pod, i, text);
+
+		cpusets[i] = cpus ? lp_arena_str(&start->arena, cpus) : NULL;
+	}
+	pod->keeper = LP_PODPLAN_NONE;
+	start->facts.cpusets = cpusets;
+	return rc;
+}
+
 static int
 spawn(struct start *start, struct lp_err *err)
 {
@@ -472,8 +505,13 @@ spawn(struct start *start, struct lp_err *err)
 		.system_cgroup = agent->cgroup_fd >= 0 ? system_cgroup : NULL,
 	};
 	struct lp_control_pod record;
-	int rc = lp_convert_pod(&start->arena, start->view, pod->json, &start->facts, &record, err);
+	int rc = reserve_cpus(start, err);
 
+	if (rc < 0) {
+		lp_pod_wait(pod, "UnexpectedAdmissionError", "%s", err->text);
+		return rc;
+	}
+	rc = lp_convert_pod(&start->arena, start->view, pod->json, &start->facts, &record, err);
 	if (rc < 0) {
 		lp_pod_wait(pod, "CreateContainerConfigError", "%s", err->text);
 		return rc;

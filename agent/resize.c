@@ -212,6 +212,7 @@ send_all(struct lp_pod *pod, struct lp_err *err)
 	lp_auto_arena struct lp_arena arena;
 	const struct lp_spec_pod *view;
 	struct lp_cgroup_limits all, one;
+	char cpus[LP_PINNING_TEXT];
 	bool first;
 	int rc;
 
@@ -224,12 +225,16 @@ send_all(struct lp_pod *pod, struct lp_err *err)
 	for (size_t i = 0; rc == 0 && i < view->spec->init_containers.count; i++) {
 		const struct lp_spec_container *container = view->spec->init_containers.items[i];
 
-		if (lp_text_same(container->restart_policy, "Always") && lp_convert_limits(&arena, view, container, &facts, &one) == 0)
+		if (lp_text_same(container->restart_policy, "Always") && lp_convert_limits(&arena, view, container, &facts, &one) == 0) {
+			one.cpuset_cpus = lp_pinning_cpuset(pod, i, cpus);
 			rc = send(pod, container->name, &one, err);
+		}
 	}
 	for (size_t i = 0; rc == 0 && i < view->spec->containers.count; i++)
-		if (lp_convert_limits(&arena, view, view->spec->containers.items[i], &facts, &one) == 0)
+		if (lp_convert_limits(&arena, view, view->spec->containers.items[i], &facts, &one) == 0) {
+			one.cpuset_cpus = lp_pinning_cpuset(pod, pod->init_count + i, cpus);
 			rc = send(pod, view->spec->containers.items[i]->name, &one, err);
+		}
 	return rc == 0 && !first ? send(pod, NULL, &all, err) : rc;
 }
 
