@@ -393,3 +393,23 @@ lp_assemble_terminal(const struct lp_inside *inside, struct lp_assembly *assembl
 	*out_slave = lp_take_fd(&slave);
 	return 0;
 }
+
+int
+lp_assemble_finish(const struct lp_inside *inside, const struct lp_assembly *assembly, struct lp_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < inside->config->mount_count; i++) {
+		const struct lp_mount *mount = &inside->config->mounts[i];
+		lp_auto_fd int at = -1;
+
+		if (!lp_fs_is_late(mount))
+			continue;
+		rc = lp_mount_target(assembly->root_fd, mount->target, true, false, &at, err);
+		if (rc == 0)
+			rc = lp_mount_set(at, lp_mount_attrs(mount->flags), 0, false, err);
+		if (rc == 0)
+			rc = lp_mount_shape(at, mount, false, err);
+	}
+	return rc;
+}

@@ -23,6 +23,9 @@ struct lp_assembly {
 /* Mounts in order, masked and read-only paths. */
 int lp_assemble(const struct lp_inside *inside, struct lp_assembly *assembly, struct lp_err *err);
 
+/* The last step: what is read-only from here on. */
+int lp_assemble_finish(const struct lp_inside *inside, const struct lp_assembly *assembly, struct lp_err *err);
+
 /* A terminal of the container's own, also bound onto /dev/console. */
 int lp_assemble_terminal(const struct lp_inside *inside, struct lp_assembly *assembly, int *out_master, int *out_slave, struct lp_err *err);
 

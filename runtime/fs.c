@@ -181,6 +181,12 @@ attrs_of(const struct lp_mount *mount)
 	return lp_mount_attrs(mount->flags) | (unsigned)(mount->attr_set | mount->attr_set_all);
 }
 
+bool
+lp_fs_is_late(const struct lp_mount *mount)
+{
+	return mount->kind == LP_MOUNT_FS && (attrs_of(mount) & MOUNT_ATTR_RDONLY) && mount->fstype && strcmp(mount->fstype, "tmpfs") == 0;
+}
+
 static void
 note(const struct lp_inside *inside, const char *target, const char *host)
 {
@@ -219,17 +225,27 @@ lp_fs_borrow(const struct lp_inside *inside, struct lp_assembly *assembly, const
 	return rc;
 }
 
-/* A tmpfs begins with what it is going to hide. */
+/*
+ * A tmpfs begins with what it is going to hide, as far as that is the image's: we may read files of /proc and /sys that the container
+ * may not, and they are not covered yet.
+ */
 static int
 copy_up(const struct lp_assembly *assembly, const char *target, int fd, struct lp_err *err)
 {
 	lp_auto_fd int from = -1;
+	uint64_t root, here;
 	int rc = lp_path_open_in_root(assembly->root_fd, target, O_RDONLY | O_DIRECTORY, 0, &from, err);
 
 	if (rc == -ENOENT) {
 		lp_err_clear(err);
 		return 0;
 	}
+	if (rc == 0)
+		rc = lp_copyup_mount(assembly->root_fd, "", &root, err);
+	if (rc == 0)
+		rc = lp_copyup_mount(from, "", &here, err);
+	if (rc == 0 && root != here)
+		rc = lp_err_say(err, -EXDEV, "%s is not a directory of the image: it cannot be copied up", target);
 	return rc < 0 ? rc : lp_copyup_tree(from, fd, err);
 }
 
@@ -268,7 +284,7 @@ mount_new(const struct lp_assembly *assembly, const struct lp_mount *mount, char
 	}
 	if (mount->device)
 		options[count++] = (struct lp_mount_option){ .key = "source", .value = mount->device };
-	rc = lp_mount_new(mount->fstype, options, count, attrs_of(mount), &fd, err);
+	rc = lp_mount_new(mount->fstype, options, count, attrs_of(mount) & ~(lp_fs_is_late(mount) ? MOUNT_ATTR_RDONLY : 0u), &fd, err);
 	if (rc == 0 && (mount->flags & LP_MOUNT_COPY_UP))
 		rc = copy_up(assembly, mount->target, fd, err);
 	if (rc == 0)
@@ -304,7 +320,7 @@ lp_fs_mount(const struct lp_inside *inside, struct lp_assembly *assembly, const 
 		lp_err_clear(err);
 		return lp_fs_borrow(inside, assembly, mount, host, err);
 	}
-	if (rc == 0)
+	if (rc == 0 && !lp_fs_is_late(mount))
 		rc = lp_mount_shape(fd, mount, true, err);
 	if (rc == 0 && strcmp(mount->fstype, "devpts") == 0 && strcmp(mount->target, "/dev/pts") == 0) {
 		lp_close(&assembly->pts_fd);

@@ -15,6 +15,9 @@
 #include "runtime/assemble.h"
 
 int lp_fs_mount(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_err *err);
+/* A tmpfs becomes read-only when everything is in it (lp_assemble_finish): /dev with its mount points and nodes. */
+bool lp_fs_is_late(const struct lp_mount *mount);
+
 int lp_fs_remount(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_err *err);
 
 /* The text of options with uid= and gid= as the owner sees them; out is at most a page. -ERANGE: not mapped. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,18 +17,30 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/path.h"
-#include "runtime/launch.h"
 
-enum { STATE_MAX = 1024 * 1024, WORDS_BYTES = 160, WAITID_PIDFD = 3, SIGNALS = 64 };
+enum { STATE_MAX = 1024 * 1024, WORDS_BYTES = 160, SIGNALS = 64, MANY_FDS = 65536, TURN_MS = 20 };
 
-/* A hook on its way, as its parent sees it. */
+/* A hook on its way, as its parent sees it. In a container with a filter there may be no pidfd, and then it is looked at in turns. */
 struct running {
 	pid_t pid;
 	int pidfd;
+	int status;			/* as waitpid has it */
 	int out;			/* what it says */
 	char words[WORDS_BYTES];	/* the first of it */
 	size_t len;
 };
+
+/* A container's filter may lack close_range, and then every descriptor is looked at. */
+static bool
+close_later(void)
+{
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+		return true;
+	for (int fd = 3; fd < MANY_FDS; fd++)
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 && errno != EBADF)
+			return false;
+	return true;
+}
 
 static void __attribute__((noreturn))
 hook_main(const struct lp_hook *hook, int state, int out)
@@ -45,7 +58,7 @@ hook_main(const struct lp_hook *hook, int state, int out)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)umask(022);
-	if (dup2(state, 0) == 0 && dup2(out, 1) == 1 && dup2(out, 2) == 2 && close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+	if (dup2(state, 0) == 0 && dup2(out, 1) == 1 && dup2(out, 2) == 2 && close_later())
 		(void)execve(hook->path, (char *const *)(uintptr_t)args, (char *const *)(uintptr_t)(hook->env ? hook->env : nothing));
 	len = snprintf(words, sizeof(words), "%s", lp_err_words(errno));
 	(void)!write(out, words, (size_t)len);	/* words for a person; the exit status says it too */
@@ -99,12 +112,17 @@ wait_for(struct running *running, int64_t timeout_ms, struct lp_err *err)
 
 		if (timeout_ms > 0 && left <= 0)
 			return lp_err_say(err, -ETIMEDOUT, "still running after %lld ms", (long long)timeout_ms);
+		if (running->pidfd < 0 && (left < 0 || left > TURN_MS))
+			left = TURN_MS;
 		rc = poll(fds, 2, (int)(left > 60000 ? 60000 : left));
 		if (rc < 0 && errno != EINTR)
 			return lp_err_set(err, -errno, "wait");
 		if (rc > 0 && fds[1].revents)
 			listen_to(running);
-		if (rc > 0 && fds[0].revents)
+		rc = waitpid(running->pid, &running->status, WNOHANG);
+		if (rc < 0 && errno != EINTR)
+			return lp_err_set(err, -errno, "wait");
+		if (rc > 0)
 			return 0;
 	}
 }
@@ -112,18 +130,15 @@ wait_for(struct running *running, int64_t timeout_ms, struct lp_err *err)
 static int
 judge(struct running *running, struct lp_err *err)
 {
-	siginfo_t info = { 0 };
-
-	while (waitid((idtype_t)WAITID_PIDFD, (id_t)running->pidfd, &info, WEXITED) < 0)
-		if (errno != EINTR)
-			return lp_err_set(err, -errno, "wait");
 	if (running->out >= 0)
 		listen_to(running);
 	running->words[strcspn(running->words, "\n")] = '\0';
-	if (info.si_code == CLD_EXITED && info.si_status == 0)
+	if (WIFSIGNALED(running->status))
+		return lp_err_say(err, -EIO, "killed by signal %d%s%s%s", WTERMSIG(running->status),
+		    WTERMSIG(running->status) == SIGSYS ? " (bad system call)" : "", running->words[0] ? ": " : "", running->words);
+	if (WEXITSTATUS(running->status) == 0)
 		return 0;
-	return lp_err_say(err, -EIO, "%s %d%s%s", info.si_code == CLD_EXITED ? "exit status" : "killed by signal", info.si_status,
-	    running->words[0] ? ": " : "", running->words);
+	return lp_err_say(err, -EIO, "exit status %d%s%s", WEXITSTATUS(running->status), running->words[0] ? ": " : "", running->words);
 }
 
 int
@@ -143,15 +158,19 @@ lp_hook_run(const struct lp_hook *hook, const void *state, size_t state_len, str
 	running.out = pair[0];
 	theirs = pair[1];
 	(void)fcntl(theirs, F_SETFL, 0);	/* of the hook: it may wait */
-	rc = lp_launch_clone(0, -1, &running.pid, &running.pidfd, err);
-	if (rc == 0 && running.pid == 0)
+	running.pid = fork();	/* and not clone3, which filters hide */
+	if (running.pid == 0)
 		hook_main(hook, file, theirs);
 	lp_close(&theirs);
-	if (rc == 0) {
+	if (running.pid < 0) {
+		rc = lp_err_set(err, -errno, "fork");
+	} else {
+		running.pidfd = (int)syscall(SYS_pidfd_open, running.pid, 0);
 		rc = wait_for(&running, hook->timeout_ms, err);
 		if (rc < 0) {
-			(void)syscall(SYS_pidfd_send_signal, running.pidfd, SIGKILL, NULL, 0);	/* ours, not reaped */
-			(void)judge(&running, NULL);	/* reaped; why is known */
+			(void)kill(running.pid, SIGKILL);	/* ours, not reaped */
+			while (waitpid(running.pid, NULL, 0) < 0 && errno == EINTR)
+				continue;
 		} else {
 			rc = judge(&running, err);
 		}

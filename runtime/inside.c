@@ -224,19 +224,48 @@ root_attrs(const struct lp_container_config *config)
 	return (dev ? MOUNT_ATTR_NODEV : 0u) | (config->process.no_new_privs ? MOUNT_ATTR_NOSUID : 0u);
 }
 
-/* In a mount namespace that is not ours alone the root is laid over the tree it is a copy of, and nothing else is touched. */
+/*
+ * A ready root is laid over the tree it is a copy of: hooks that enter the namespace find it there, and where the namespace is not ours
+ * alone nothing else is touched. Others, and those that take the place of "/", go onto "/".
+ */
 static int
-attach_over(const struct lp_inside *inside, int root_fd, struct lp_err *err)
+attach_root(const struct lp_inside *inside, int host_fd, int root_fd, struct lp_err *err)
 {
+	const struct lp_rootfs *rootfs = &inside->config->rootfs;
 	lp_auto_fd int at = -1;
-	int rc = lp_mount_place(&inside->config->rootfs.ready, &at, err);
+	int rc;
 
+	if (!rootfs->ready.path || (rootfs->no_pivot && inside->config->ns[LP_NS_MOUNT].how == LP_NS_NEW))
+		return lp_mount_attach(root_fd, host_fd, err);
+	rc = lp_mount_place(&rootfs->ready, &at, err);
 	return rc < 0 ? rc : lp_mount_attach(root_fd, at, err);
+}
+
+/* What is left below "/" must not show a whole procfs or sysfs: whoever sees one may mount another without masks. */
+static int
+drop_kernel_trees(int host_fd, struct lp_err *err)
+{
+	static const char trees[][5] = { "proc", "sys" };
+
+	for (size_t i = 0; i < lp_count(trees); i++) {
+		int rc = 0;
+
+		while (rc == 0) {
+			lp_auto_fd int at = openat(host_fd, trees[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+			if (at < 0 || fchdir(at) < 0)
+				return lp_err_set(err, -errno, "go to /%s", trees[i]);
+			rc = umount2(".", MNT_DETACH) < 0 ? -errno : 0;
+		}
+		if (rc != -EINVAL)	/* the last: no mount is there any more */
+			return lp_err_set(err, rc, "detach /%s", trees[i]);
+	}
+	return 0;
 }
 
 /* The owner's turn before we leave its file systems. */
 static int
-run_hooks(const struct lp_inside *inside, int host_fd, int proc_fd, struct lp_err *err)
+run_hooks(const struct lp_inside *inside, int host_fd, const struct lp_assembly *assembly, struct lp_err *err)
 {
 	const struct lp_hooks *hooks = inside->config->hooks;
 	struct lp_handoff message;
@@ -256,10 +285,10 @@ run_hooks(const struct lp_inside *inside, int host_fd, int proc_fd, struct lp_er
 	}
 	if (!hooks->create.count)
 		return 0;
-	rc = own_number(proc_fd, &pid, err);
-	/* An overlay was made from among our descriptors: that is no place to be. */
-	if (rc == 0 && inside->rootfs.ready < 0 && fchdir(host_fd) < 0)
-		rc = lp_err_set(err, -errno, "go to /");
+	rc = own_number(assembly->proc_fd, &pid, err);
+	/* They stand in the new root, as runc's do; in "/" where that has no name. */
+	if (rc == 0 && fchdir(inside->config->rootfs.ready.path ? assembly->root_fd : host_fd) < 0)
+		rc = lp_err_set(err, -errno, "go to the new root");
 	return rc < 0 ? rc : lp_hook_group(&hooks->create, pid, err);
 }
 
@@ -284,7 +313,7 @@ build_root(const struct lp_inside *inside, struct lp_assembly *assembly, int *ou
 	if (rc == 0)
 		rc = lp_rootfs_mount(&config->rootfs, &inside->rootfs, place, assembly->proc_fd, root_attrs(config), &assembly->root_fd, err);
 	if (rc == 0)
-		rc = own ? lp_mount_attach(assembly->root_fd, host, err) : attach_over(inside, assembly->root_fd, err);
+		rc = attach_root(inside, host, assembly->root_fd, err);
 	if (rc == 0)
 		rc = lp_assemble(inside, assembly, err);
 	if (rc == 0 && config->process.terminal) {
@@ -294,10 +323,14 @@ build_root(const struct lp_inside *inside, struct lp_assembly *assembly, int *ou
 	}
 	if (rc == 0)
 		rc = make_cwd(config, assembly->root_fd, err);
+	if (rc == 0)
+		rc = lp_assemble_finish(inside, assembly, err);
 	if (rc == 0 && config->rootfs.readonly)
 		rc = lp_mount_set(assembly->root_fd, MOUNT_ATTR_RDONLY, 0, false, err);
 	if (rc == 0)
-		rc = run_hooks(inside, host, assembly->proc_fd, err);
+		rc = run_hooks(inside, host, assembly, err);
+	if (rc == 0 && own && config->rootfs.no_pivot)
+		rc = drop_kernel_trees(host, err);
 	return rc < 0 ? rc : pivot(inside, assembly->root_fd, err);
 }
 
@@ -382,6 +415,7 @@ lp_inside_main(struct lp_inside *inside)
 		.sock = inside->sock,
 		.seccomp = inside->seccomp,
 		.seccomp_bytes = inside->seccomp_bytes,
+		.tell = inside->wait && config->start_fd >= 0,
 	};
 	struct lp_err err = { 0 };
 	int rc = prepare(inside, &assembly, &start, &err);
@@ -393,8 +427,6 @@ lp_inside_main(struct lp_inside *inside)
 		rc = wait_for_go(inside, &start, &err);
 	if (rc == 0)
 		rc = lp_process_become(&start, &err);
-	if (rc == 0 && inside->wait && config->start_fd >= 0)
-		rc = lp_handoff_send(inside->sock, LP_HANDOFF_EXEC, NULL, -1, &err);
 	if (rc == 0)
 		(void)lp_process_exec(&config->process, &err);	/* returns only to say why */
 	(void)lp_handoff_send(inside->sock, LP_HANDOFF_FAILED, &err, -1, NULL);	/* the owner is gone: nobody to tell */

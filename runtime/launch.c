@@ -353,8 +353,12 @@ check_executed(const struct lp_launch *launch, struct lp_err *err)
 	siginfo_t info = { 0 };
 	bool executed = false;
 
-	if (launch->foreign)
-		return launch->told ? 0 : lp_err_say(err, -ECHILD, "the container's first process ended before its program ran");
+	if (launch->foreign) {
+		/* Somebody else's child may be reaped by now: then its word must do. */
+		if (launch->told && (lp_record_executed(launch->pid, &executed, NULL) < 0 || executed))
+			return 0;
+		return lp_err_say(err, -ECHILD, "the container's first process ended before its program ran");
+	}
 	if (waitid((idtype_t)WAITID_PIDFD, (id_t)launch->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 		return 0;	/* alive */
 	if (lp_record_executed(launch->pid, &executed, err) < 0)

@@ -272,7 +272,11 @@ static int
 load_filter(const struct lp_process_start *start, struct lp_err *err)
 {
 	lp_auto_fd int listener = -1;
-	int rc = lp_seccomp_load_with(start->seccomp, start->seccomp_bytes,
+	int rc = start->tell ? lp_handoff_send(start->sock, LP_HANDOFF_EXEC, NULL, -1, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = lp_seccomp_load_with(start->seccomp, start->seccomp_bytes,
 	    start->config->seccomp == LP_SECCOMP_GIVEN ? start->config->seccomp_flags : 0, &listener, err);
 
 	if (rc == 0 && listener >= 0)
@@ -335,21 +339,17 @@ lp_process_become(const struct lp_process_start *start, struct lp_err *err)
 	struct lp_caps caps;
 	int rc;
 
+	/* Nothing of the owner's crosses execve but what it asked for (of the rest, ours is close-on-exec by itself). */
+	if (close_range(FIRST_SPARE_FD + config->keep_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return lp_err_set(err, -errno, "close what is open at execve");
 	settle_caps(start, &caps);
 	rc = drop(start, &caps, err);
-	if (rc == 0 && start->hooks)
-		rc = lp_hook_group(start->hooks, start->pid, err);
 	if (rc < 0)
 		return rc;
 	(void)umask(config->umask || config->umask_set ? config->umask & 0777 : 022);
 	if (config->no_new_privs)
 		rc = load_filter(start, err);
-	if (rc < 0)
-		return rc;
-	/* The last act: nothing of the owner's crosses execve but what it asked for (of the rest, ours is close-on-exec by itself). */
-	if (close_range(FIRST_SPARE_FD + config->keep_fds, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-		return lp_err_set(err, -errno, "close what is open at execve");
-	return 0;
+	return rc == 0 && start->hooks ? lp_hook_group(start->hooks, start->pid, err) : rc;
 }
 
 /* ---- the program ---- */

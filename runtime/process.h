@@ -2,8 +2,8 @@
  * runtime/process.h - from a prepared child to the program: standard streams, rights in one fixed order, execve.
  *
  * Order   limits, working directory, session keyring; user namespace; (here a created container waits for start;) bounding set;
- *         no_new_privs; groups, gid, uid; the other capability sets; read back; startContainer hooks; seccomp; close-on-exec for
- *         everything; execve (TRUST.md rule 5)
+ *         no_new_privs; groups, gid, uid; the other capability sets; read back; seccomp; startContainer hooks; execve. Everything is
+ *         made close-on-exec before the filter, which may stop what does it (TRUST.md rule 5)
  * Source  capabilities(7), user_namespaces(7), seccomp(2), close_range(2)
  */
 #ifndef LP_RUNTIME_PROCESS_H
@@ -30,6 +30,7 @@ struct lp_process_start {
 	size_t seccomp_bytes;
 	const struct lp_hook_group *hooks;	/* of start; NULL: none */
 	pid_t pid;			/* ours, as the owner sees it; with hooks */
+	bool tell;			/* EXEC to whoever starts us, before the filter may stop it */
 };
 
 /* Signals, session, umask, dumpable: what a child of the owner must not inherit. The first thing a child does. */
