@@ -13,8 +13,20 @@ enum { DEPTH_MAX = 64, LINK_BYTES = 4096 };
 struct level {
 	int from, to;
 	unsigned depth;
+	uint64_t mount;		/* id of the mount that is copied */
 	struct lp_err *err;
 };
+
+int
+lp_copyup_mount(int fd, const char *name, uint64_t *out_id, struct lp_err *err)
+{
+	struct statx st;
+
+	if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name ? 0 : AT_EMPTY_PATH), STATX_MNT_ID, &st) < 0)
+		return lp_err_set(err, -errno, "look at the mount of %s", name);
+	*out_id = st.stx_mnt_id;
+	return 0;
+}
 
 /* Owner first: changing it takes away set-id bits. */
 static int
@@ -75,7 +87,7 @@ static int copy_level(struct level *level);
 static int
 copy_directory(const struct level *above, const char *name, const struct stat *st)
 {
-	struct level level = { .from = -1, .to = -1, .depth = above->depth + 1, .err = above->err };
+	struct level level = { .from = -1, .to = -1, .depth = above->depth + 1, .mount = above->mount, .err = above->err };
 	int rc;
 
 	if (level.depth > DEPTH_MAX)
@@ -97,7 +109,11 @@ copy_one(void *arg, const char *name)
 {
 	const struct level *level = arg;
 	struct stat st;
+	uint64_t mount;
+	int rc = lp_copyup_mount(level->from, name, &mount, level->err);
 
+	if (rc < 0 || mount != level->mount)
+		return rc;
 	if (fstatat(level->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return lp_err_set(level->err, -errno, "copy %s", name);
 	if (S_ISDIR(st.st_mode))
@@ -131,6 +147,8 @@ lp_copyup_tree(int from_fd, int to_fd, struct lp_err *err)
 		return lp_err_set(err, -errno, "copy a directory");
 	level.from = from;
 	level.to = to;
-	rc = copy_level(&level);
+	rc = lp_copyup_mount(from, "", &level.mount, err);
+	if (rc == 0)
+		rc = copy_level(&level);
 	return rc < 0 ? rc : same_look(to, &st, err);
 }

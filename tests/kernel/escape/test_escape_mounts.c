@@ -255,3 +255,24 @@ TEST(a_root_that_may_mount_uncovers_nothing)
 	CHECK(!strstr(cage->out, "wrote"));
 	cage_free(cage);
 }
+
+/* What an image calls a volume begins with what lies there: we can read more of the kernel's files than the container may. */
+TEST(nothing_of_the_kernels_files_is_copied_up)
+{
+	static const char *const targets[] = { "/proc", "/proc/1", "/sys", "/sys/kernel", "/dev" };
+	struct cage *cage = attack_cage();
+	struct lp_mount *mount = cage_mount(cage, LP_MOUNT_FS, "/");
+
+	mount->fstype = "tmpfs";
+	mount->flags = LP_MOUNT_COPY_UP;
+	for (size_t i = 0; i < lp_count(targets); i++) {
+		mount->target = targets[i];
+		CHECK_ERR(cage_shell(cage, "true"), -EXDEV);
+		CHECK_HAS(cage->err.text, "is not a directory of the image");
+	}
+	/* Above them: the image's own files come along, the mounts do not. */
+	mount->target = "/etc";
+	CHECK_OK(cage_shell(cage, "cat /etc/passwd"), &cage->err);
+	CHECK_HAS(cage->out, "root:x:0:0");
+	cage_free(cage);
+}
