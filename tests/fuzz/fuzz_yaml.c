@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "specs/object.h"
+#include "specs/podsecurity.h"
 #include "specs/print.h"
 #include "specs/schema.h"
 #include "specs/yaml.h"
@@ -16,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 static void
 walk(struct lp_arena *arena, struct lp_json *document)
 {
+	static const struct lp_podsecurity restricted = { LP_PODSECURITY_RESTRICTED, LP_PODSECURITY_LATEST };
 	const struct lp_kind *kind = lp_object_kind_of(document);
 	struct lp_faults faults;
 	struct lp_drop drop;
@@ -35,6 +37,7 @@ walk(struct lp_arena *arena, struct lp_json *document)
 	(void)lp_check_update(kind, document, once, &faults);
 	assert(lp_compare_objects(kind->schema, document, once, NULL) == LP_APPLY_NONE);
 	(void)lp_parse_view(arena, kind->schema, document);
+	(void)lp_podsecurity_check(arena, &restricted, lp_json_get(document, "metadata"), lp_json_get(document, "spec"), true);
 	(void)lp_print_cells(arena, kind, document, 0);
 	once = lp_write_object(arena, kind->schema, document);
 	assert(!once || lp_parse_shape(kind, once, NULL) == 0);
