@@ -139,6 +139,9 @@ convert_volume_mount(const struct mounting *m, const struct lp_spec_volume_mount
 		out->flags |= LP_MOUNT_NO_IDMAP;
 	/* The keeper has a copy that is still tied to the host's. */
 	if (out->propagation == LP_MOUNT_SHARED) {
+		if (volume->root)
+			return lp_err_say(err, -EPERM, "volumeMount %s: the ceiling of this node allows no Bidirectional mount propagation",
+			    mount->name);
 		if (volume->path[0] != '/')
 			return lp_err_say(err, -EOPNOTSUPP, "volumeMount %s: Bidirectional mount propagation of memory is not supported", mount->name);
 		out->source.path = lp_arena_printf(m->arena, "volumes/%s", volume->name);
@@ -174,7 +177,7 @@ lp_convert_both_ways(const struct lp_spec_pod *pod, const struct lp_volume *volu
 		any |= asks_both_ways(pod->spec->init_containers.items[i], volume->name);
 	for (size_t i = 0; i < pod->spec->containers.count; i++)
 		any |= asks_both_ways(pod->spec->containers.items[i], volume->name);
-	return any && volume->path[0] == '/';
+	return any && volume->path[0] == '/' && !volume->root;
 }
 
 static const struct lp_mount pod_files[] = {
@@ -192,6 +195,23 @@ is_mounted_at(const struct lp_spec_container *container, const char *target)
 	return false;
 }
 
+/* An image cannot say what lies over the kernel's files, over /dev or over all of it. */
+static bool
+is_the_images_own(const char *path)
+{
+	static const char *const places[] = { "/proc", "/sys", "/dev" };
+
+	if (path[0] != '/' || path[strspn(path, "/")] == '\0' || strstr(path, "//") || strstr(path, "/./") || strstr(path, "/.."))
+		return false;
+	for (size_t i = 0; i < lp_count(places); i++) {
+		size_t len = strlen(places[i]);
+
+		if (strncmp(path, places[i], len) == 0 && (path[len] == '/' || path[len] == '\0'))
+			return false;
+	}
+	return true;
+}
+
 /*
  * VOLUME of the image: a place that can be written to, begins as the image has it and goes with the container. The writable layer
  * is all that; where there is none, memory is.
@@ -203,7 +223,7 @@ add_image_volumes(const struct mounting *m, struct lp_mount *mounts)
 	size_t n = 0;
 
 	for (size_t i = 0; own && own->read_only_root_filesystem.value && m->image->volumes[i]; i++)
-		if (m->image->volumes[i][0] == '/' && !is_mounted_at(m->container, m->image->volumes[i]))
+		if (is_the_images_own(m->image->volumes[i]) && !is_mounted_at(m->container, m->image->volumes[i]))
 			mounts[n++] = (struct lp_mount){ .kind = LP_MOUNT_TMPFS, .target = m->image->volumes[i], .mode = 0755,
 				.source = { .fd = -1 }, .flags = LP_MOUNT_COPY_UP | LP_MOUNT_NODEV | LP_MOUNT_NOSUID };
 	return n;

@@ -130,8 +130,27 @@ read_own(struct lp_arena *arena, const struct lp_spec_volume *spec, const char *
 	return out->path ? 0 : lp_err_set(err, -ENOMEM, "volume %s", spec->name);
 }
 
-int
-lp_volume_read(struct lp_arena *arena, const struct lp_spec_volume *spec, const struct lp_json *pod_json, const struct lp_facts *facts,
+/* The owner of the node says which of its paths may be mounted, also by way of a PersistentVolume. */
+static int
+bound_host(const struct lp_ceiling *ceiling, struct lp_volume *out, struct lp_err *err)
+{
+	const struct lp_ceiling_path *row;
+
+	if (!ceiling)
+		return 0;
+	if (!lp_ceiling_allows_path(ceiling, out->path, true))
+		return lp_err_say(err, -EPERM, "volume %s: the ceiling of this node does not allow %s", out->name, out->path);
+	row = ceiling->paths_set ? lp_ceiling_path_of(ceiling, out->path, &out->below) : NULL;
+	if (row) {
+		out->root = row->path;
+		out->below = *out->below ? out->below : ".";
+		out->group &= lp_ceiling_allows_path(ceiling, out->path, false);
+	}
+	return 0;
+}
+
+static int
+read_any(struct lp_arena *arena, const struct lp_spec_volume *spec, const struct lp_json *pod_json, const struct lp_facts *facts,
     struct lp_volume *out, struct lp_err *err)
 {
 	const struct lp_spec_persistent_volume_claim_volume *claim = spec->persistent_volume_claim;
@@ -162,6 +181,15 @@ lp_volume_read(struct lp_arena *arena, const struct lp_spec_volume *spec, const 
 	return read_own(arena, spec, facts->pod_path, out, err);
 }
 
+int
+lp_volume_read(struct lp_arena *arena, const struct lp_spec_volume *spec, const struct lp_json *pod_json, const struct lp_facts *facts,
+    struct lp_volume *out, struct lp_err *err)
+{
+	int rc = read_any(arena, spec, pod_json, facts, out, err);
+
+	return rc == 0 && out->kind == LP_VOLUME_HOST ? bound_host(facts->ceiling, out, err) : rc;
+}
+
 /* ---- directories of the node */
 
 struct host_type {
@@ -181,32 +209,59 @@ static const struct host_type host_types[] = {
 	{ "BlockDevice",       S_IFBLK,  0,    "block device" },
 };
 
-/* A hostPath is policy: the operator named a path of the node, and it is resolved as the operator would see it. */
+/*
+ * What the operator named is resolved as the operator would see it; under a ceiling beneath the path that it lists, so that a link
+ * somebody made there does not lead out.
+ */
+int
+lp_volume_open_host(const struct lp_volume *volume, int flags, mode_t mode, int *out_fd, struct lp_err *err)
+{
+	lp_auto_fd int root_fd = -1;
+	int rc = lp_path_root(volume->root ? volume->root : "/", false, &root_fd, err);
+
+	if (rc < 0)
+		return rc;
+	return volume->root ? lp_path_open(root_fd, volume->below, flags, mode, out_fd, err)
+			    : lp_path_open_in_root(root_fd, volume->path, flags, mode, out_fd, err);
+}
+
+static int
+make_host(const struct lp_volume *volume, const struct host_type *type, struct lp_err *err)
+{
+	lp_auto_fd int root_fd = -1;
+	lp_auto_fd int fd = -1;
+	int rc;
+
+	if (type && type->kind != S_IFDIR)
+		return lp_volume_open_host(volume, O_WRONLY | O_CREAT | O_NOFOLLOW, type->make, &fd, err);
+	rc = lp_path_root(volume->root ? volume->root : "/", false, &root_fd, err);
+	if (rc < 0)
+		return rc;
+	return volume->root ? lp_path_mkdirs(root_fd, volume->below, 0755, &fd, err)
+			    : lp_path_mkdirs_in_root(root_fd, volume->path, 0755, &fd, err);
+}
+
 static int
 prepare_host(const struct lp_volume *volume, struct lp_err *err)
 {
 	const struct host_type *type = NULL;
+	lp_auto_fd int fd = -1;
 	struct stat st;
+	int rc;
 
 	for (size_t i = 0; i < lp_count(host_types); i++)
 		if (strcmp(volume->host_type, host_types[i].name) == 0)
 			type = &host_types[i];
-	if (type && type->make && stat(volume->path, &st) < 0 && errno == ENOENT) {
-		lp_auto_fd int fd = -1;
-
-		if (type->kind == S_IFDIR)
-			return lp_path_root(volume->path, true, &fd, err);
-		fd = open(volume->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, type->make);
-		return fd < 0 ? lp_err_set(err, -errno, "volume %s: create %s", volume->name, volume->path) : 0;
+	rc = lp_volume_open_host(volume, O_PATH, 0, &fd, err);
+	/* Without a type Kubernetes' runtimes make a missing directory. */
+	if (rc == -ENOENT && (type ? type->make != 0 : !volume->must_exist)) {
+		rc = make_host(volume, type, err);
+		return rc < 0 ? lp_err_wrap(err, "volume %s: create %s", volume->name, volume->path) : 0;
 	}
-	if (stat(volume->path, &st) < 0) {
-		lp_auto_fd int fd = -1;
-
-		/* Without a type Kubernetes' runtimes make a missing directory. */
-		if (errno == ENOENT && !*volume->host_type && !volume->must_exist)
-			return lp_path_root(volume->path, true, &fd, err);
+	if (rc < 0)
+		return lp_err_wrap(err, "volume %s: hostPath %s", volume->name, volume->path);
+	if (fstat(fd, &st) < 0)
 		return lp_err_set(err, -errno, "volume %s: hostPath %s", volume->name, volume->path);
-	}
 	if (type && (st.st_mode & S_IFMT) != type->kind)
 		return lp_err_say(err, -EINVAL, "volume %s: hostPath type check failed: %s is not a %s", volume->name, volume->path,
 		    type->word);

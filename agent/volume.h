@@ -13,6 +13,7 @@
 #define LP_AGENT_VOLUME_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "agent/facts.h"
 #include "base/arena.h"
@@ -37,6 +38,7 @@ struct lp_volume {
 	const char *path;		/* absolute; MEMORY, FILES: "volumes/<name>" of the pod's directory */
 	const char *host_type;		/* HOST: "", Directory, DirectoryOrCreate, File, FileOrCreate, Socket, CharDevice, BlockDevice */
 	bool must_exist;		/* HOST: a local volume is never made */
+	const char *root, *below;	/* HOST under a ceiling: the listed path, and what lies beneath it; NULL: path, as it is */
 	bool read_only;			/* the volume or the claim says so */
 	bool group;			/* fsGroup holds for it */
 	uint64_t size_bytes;		/* MEMORY: of the tmpfs; DISK: evicted above; 0: default, none */
@@ -66,6 +68,9 @@ int lp_volume_files(struct lp_arena *arena, const struct lp_volume *volume, cons
  * (<data>/volumes), what a hostPath asks for.
  */
 int lp_volume_prepare(int pod_fd, int volumes_fd, const struct lp_volume *volume, struct lp_err *err);
+
+/* A path of the host, within the owner's ceiling. */
+int lp_volume_open_host(const struct lp_volume *volume, int flags, mode_t mode, int *out_fd, struct lp_err *err);
 
 /* Mount an NFS volume at its directory below pod_fd, unless it is there. Blocks for as long as the server does: only in a child. */
 int lp_volume_mount(int pod_fd, const struct lp_volume *volume, struct lp_err *err);
