@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/convert.h"
 #include "tests/agent/facts.h"
@@ -139,4 +141,44 @@ TEST(a_volume_of_the_image_can_be_written_also_when_the_root_cannot)
 		CHECK(m->kind != LP_MOUNT_TMPFS || strcmp(m->target, "/d") != 0);	/* the pod's own volume is there */
 	}
 	CHECK_INT(found, 1);
+}
+
+TEST(the_ceiling_holds_for_paths_that_a_claim_leads_to)
+{
+	static struct lp_ceiling_path paths[] = { { .path = "/mnt" }, { .path = "/ro", .read_only = true } };
+	static struct lp_ceiling ceiling;
+	struct lp_err err = { 0 };
+	struct lp_volume volume;
+
+	(void)mount(CLAIM("disk"), "", "\"privileged\":true", &err);
+	lp_ceiling_none(&ceiling);
+	t.facts.ceiling = &ceiling;
+	CHECK_OK(lp_volume_read(&t.arena, t.pod->spec->volumes.items[0], t.pod_json, &t.facts, &volume, &err), &err);
+	CHECK(volume.group && !volume.root);
+	ceiling.paths = paths;
+	ceiling.path_count = 2;
+	ceiling.paths_set = true;
+	CHECK_OK(lp_volume_read(&t.arena, t.pod->spec->volumes.items[0], t.pod_json, &t.facts, &volume, &err), &err);
+	CHECK_STR(volume.root, "/mnt");
+	CHECK_STR(volume.below, "disk");
+	paths[0].path = "/srv";
+	CHECK_ERR(lp_volume_read(&t.arena, t.pod->spec->volumes.items[0], t.pod_json, &t.facts, &volume, &err), -EPERM);
+	CHECK_HAS(err.text, "the ceiling of this node does not allow /mnt/disk");
+}
+
+TEST(a_link_below_a_listed_path_does_not_lead_out)
+{
+	struct lp_volume volume = { .name = "h", .kind = LP_VOLUME_HOST, .host_type = "Directory" };
+	struct lp_err err = { 0 };
+
+	CHECK_INT(mkdir(lp_test_path("listed"), 0755), 0);
+	CHECK_INT(symlink("/etc", lp_test_path("listed/out")), 0);
+	volume.path = lp_test_path("listed/out");
+	CHECK_OK(lp_volume_prepare(-1, -1, &volume, &err), &err);	/* no ceiling: as the operator sees it */
+	volume.root = lp_test_path("listed");
+	volume.below = "out";
+	CHECK(lp_volume_prepare(-1, -1, &volume, &err) < 0);
+	volume.host_type = "DirectoryOrCreate";
+	volume.below = "out/new";
+	CHECK(lp_volume_prepare(-1, -1, &volume, &err) < 0);
 }
