@@ -232,7 +232,10 @@ convert_user(const struct lp_spec_pod *pod, const struct lp_json *pod_json, cons
 	return 0;
 }
 
-/* "Strict" leaves out what the image's /etc/group says of the user. */
+/*
+ * "Strict" leaves out what the image's /etc/group says of the user. The first group stands among the others too: one that could be
+ * given up would let a process read what is denied to that group (CVE-2022-2995, CVE-2022-36109).
+ */
 static int
 convert_groups(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts_image *who, struct lp_process_config *process,
     struct lp_err *err)
@@ -244,6 +247,7 @@ convert_groups(struct lp_arena *arena, const struct lp_spec_pod *pod, const stru
 
 	if (!groups)
 		return lp_err_set(err, -ENOMEM, "groups");
+	groups[n++] = process->gid;
 	for (size_t i = 0; !strict && i < who->group_count; i++)
 		groups[n++] = who->groups[i];
 	for (size_t i = 0; all && i < all->supplemental_groups.count; i++)

@@ -140,14 +140,24 @@ TEST(strict_groups_leave_out_what_the_image_says)
 
 	CHECK_OK(convert_with("\"securityContext\":{\"supplementalGroups\":[7],\"fsGroup\":8},\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]", with_groups, &err), &err);
 	got = &record.containers[0].config.process;
-	CHECK_INT(got->group_count, 4);
-	CHECK_INT(got->groups[0], 20);
-	CHECK_INT(got->groups[3], 8);
+	CHECK_INT(got->group_count, 5);
+	CHECK_INT(got->groups[0], got->gid);
+	CHECK_INT(got->groups[1], 20);
+	CHECK_INT(got->groups[4], 8);
 	CHECK_OK(convert_with("\"securityContext\":{\"supplementalGroups\":[7],\"fsGroup\":8,\"supplementalGroupsPolicy\":\"Strict\"},\"containers\":[{\"name\":\"c\","
 			      "\"image\":\"i\"}]", with_groups, &err), &err);
 	got = &record.containers[0].config.process;
-	CHECK_INT(got->group_count, 2);
-	CHECK_INT(got->groups[0], 7);
+	CHECK_INT(got->group_count, 3);
+	CHECK_INT(got->groups[1], 7);
+}
+
+TEST(the_first_group_is_never_one_that_can_be_given_up)
+{
+	const struct lp_process_config *got = process(CONTEXT("\"runAsUser\":1000,\"runAsGroup\":3000"));
+
+	CHECK_INT(got->gid, 3000);
+	CHECK_INT(got->group_count, 1);
+	CHECK_INT(got->groups[0], 3000);
 }
 
 TEST(root_is_refused_where_the_manifest_forbids_it_in_the_kubelets_words)
@@ -285,4 +295,39 @@ TEST(a_hostpath_below_a_ceilings_path_is_opened_beneath_it)
 	CHECK_INT(found, 2);
 	CHECK_HAS(refusal("\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"/etc\"}}],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":"
 			  "[{\"name\":\"v\",\"mountPath\":\"/m\"}]}]", with_low_ceiling), "the ceiling of this node does not allow /etc");
+}
+
+static void
+with_a_loud_image(void)
+{
+	static const char *const labels[] = { "io.kubernetes.pod.privileged=true", "dev.limpet.hostUsers=true", "seccomp=unconfined", "devices=/dev/mem", NULL };
+	static const char *const env[] = { "LIMPET_PRIVILEGED=1", "LISTEN_FDS=64", "NOTIFY_SOCKET=/run/x", "GLIBC_TUNABLES=x", NULL };
+	static const char *const volumes[] = { "/", "/proc", "/proc/sys", "/sys/fs/cgroup", "/dev", "/x/../proc", "//proc", "relative", NULL };
+
+	t.image.labels = labels;
+	t.image.env = env;
+	t.image.volumes = volumes;
+	t.image.user = "root";
+}
+
+/* TRUST.md rule 6: content gives no right. */
+TEST(nothing_that_an_image_says_is_a_right)
+{
+	static const char spec[] = CONTEXT("\"readOnlyRootFilesystem\":true");
+	struct lp_err err = { 0 };
+	const struct lp_container_config *got;
+	struct lp_container_config plain;
+
+	CHECK_OK(convert_with(spec, NULL, &err), &err);
+	plain = record.containers[0].config;
+	CHECK_OK(convert_with(spec, with_a_loud_image, &err), &err);
+	got = &record.containers[0].config;
+	CHECK_MEM(&got->process.caps, &plain.process.caps, sizeof(plain.process.caps));
+	CHECK_INT(got->process.seccomp, plain.process.seccomp);
+	CHECK_INT(got->process.no_new_privs, true);
+	CHECK_INT(got->process.keep_fds, 0);
+	CHECK_INT(got->mount_count, plain.mount_count);
+	CHECK_INT(got->device_count, plain.device_count);
+	CHECK(got->masked_paths == plain.masked_paths && got->readonly_paths == plain.readonly_paths);
+	CHECK(got->rootfs.readonly && !record.host_users && !record.host_pid && !record.host_network);
 }
