@@ -151,10 +151,19 @@ TEST(strict_groups_leave_out_what_the_image_says)
 	CHECK_INT(got->groups[1], 7);
 }
 
+static void
+with_a_first_group(void)
+{
+	t.images[0].gid = 3000;
+}
+
 TEST(the_first_group_is_never_one_that_can_be_given_up)
 {
-	const struct lp_process_config *got = process(CONTEXT("\"runAsUser\":1000,\"runAsGroup\":3000"));
+	const struct lp_process_config *got;
+	struct lp_err err = { 0 };
 
+	CHECK_OK(convert_with("\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]", with_a_first_group, &err), &err);
+	got = &record.containers[0].config.process;
 	CHECK_INT(got->gid, 3000);
 	CHECK_INT(got->group_count, 1);
 	CHECK_INT(got->groups[0], 3000);
