@@ -247,12 +247,17 @@ open_root(const struct lp_container *container, int proc_fd, int *out_fd, struct
 static int
 choose_cgroup(const struct lp_container *container, const struct lp_process_config *config, int *out_fd, struct lp_err *err)
 {
-	if (!config->sub_cgroup || container->cgroup < 0) {
+	const char *below = config->sub_cgroup ? config->sub_cgroup + strspn(config->sub_cgroup, "/") : "";
+	int rc;
+
+	if (!below[0] || container->cgroup < 0) {
 		*out_fd = container->cgroup >= 0 ? fcntl(container->cgroup, F_DUPFD_CLOEXEC, 3) : -1;
 		return container->cgroup >= 0 && *out_fd < 0 ? lp_err_set(err, -errno, "duplicate a cgroup's descriptor") : 0;
 	}
-	return lp_path_open(container->cgroup, config->sub_cgroup, O_PATH | O_DIRECTORY, 0, out_fd, err) < 0 ?
-	    lp_err_wrap(err, "cgroup %s", config->sub_cgroup) : 0;
+	rc = lp_path_open(container->cgroup, below, O_PATH | O_DIRECTORY, 0, out_fd, err);
+	if (rc == -EXDEV)
+		return lp_err_say(err, rc, "%.200s is not a sub cgroup path", below);
+	return rc < 0 ? lp_err_wrap(err, "cgroup %s", config->sub_cgroup) : 0;
 }
 
 static int

@@ -211,7 +211,7 @@ struct lp_process_config {
 	const char *cpus_final;		/* ... and that of the program */
 	const char *apparmor;		/* profile at execve; an error where the kernel has no AppArmor; NULL: none */
 	const char *selinux;		/* label at execve, likewise */
-	const char *sub_cgroup;		/* exec: a directory below the container's cgroup; NULL: that itself */
+	const char *sub_cgroup;		/* exec: a directory below the container's cgroup, with or without a leading slash; NULL: that itself */
 };
 
 /* ---- hooks --------------------------------------------------------------------------------------------------------- */

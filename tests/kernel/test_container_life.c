@@ -623,8 +623,15 @@ TEST(an_exec_goes_into_a_cgroup_below_and_nowhere_else)
 	cage->config.process.sub_cgroup = "part";
 	CHECK_OK(cage_exec(cage, "cat /proc/self/cgroup | grep ^0", &end), &cage->err);
 	CHECK_STR(cage->out, "0::/part\n");
+	cage->config.process.sub_cgroup = "/part/";
+	CHECK_OK(cage_exec(cage, "cat /proc/self/cgroup | grep ^0", &end), &cage->err);
+	CHECK_STR(cage->out, "0::/part\n");
+	cage->config.process.sub_cgroup = "/";
+	CHECK_OK(cage_exec(cage, "cat /proc/self/cgroup | grep ^0", &end), &cage->err);
+	CHECK_STR(cage->out, "0::/\n");
 	cage->config.process.sub_cgroup = "../..";
 	CHECK_ERR(cage_exec(cage, "true", &end), -EXDEV);
+	CHECK_HAS(cage->err.text, "not a sub cgroup path");
 	cage->config.process.sub_cgroup = "nonesuch";
 	CHECK_ERR(cage_exec(cage, "true", &end), -ENOENT);
 	cage->config.process.sub_cgroup = NULL;
