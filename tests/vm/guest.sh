@@ -10,6 +10,9 @@ export KUBECONFIG=$data/admin.kubeconfig
 disk_up() {
 	mount -t ext4 -o noatime /dev/vda /mnt || { echo "no disk"; exit 1; }
 	mkdir -p $data
+	link_up
+}
+link_up() {
 	ip link add lan0 type dummy && ip addr add 10.99.0.1/24 dev lan0 && ip link set lan0 up && ip route add default via 10.99.0.254
 }
 
