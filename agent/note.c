@@ -81,7 +81,15 @@ lp_note_read(struct lp_pod *pod, const char *note)
 	(void)snprintf(ip, sizeof(ip), "%.*s", (int)len, note);
 	if (len < sizeof(ip) && lp_text_ipv4(ip, &addr) == 0)
 		pod->addr = addr;
-	for (const char *p = note + len; *p;) {
+	lp_note_containers(pod, note);
+}
+
+void
+lp_note_containers(struct lp_pod *pod, const char *note)
+{
+	size_t len;
+
+	for (const char *p = note ? note + strcspn(note, " ") : ""; *p;) {
 		p += strspn(p, " ");
 		len = strcspn(p, " ");
 		read_image(pod, p, len);

@@ -13,7 +13,9 @@
 /* From pod->containers. ip "" = none. NULL: no memory. */
 const char *lp_note_write(struct lp_arena *arena, const struct lp_pod *pod, const char *ip);
 
-/* Into pod->addr and the image_id of its containers. note may be NULL. */
+/* Into pod->addr, and what its containers have: image_id and cpus. note may be NULL. */
 void lp_note_read(struct lp_pod *pod, const char *note);
+/* The containers alone: their names may not have been known when the pod was found. */
+void lp_note_containers(struct lp_pod *pod, const char *note);
 
 #endif

@@ -83,6 +83,7 @@ on_pod(struct lp_control *control, const struct lp_control_state *state)
 	pod->go_ms = state->started_ms;
 	pod->uid_base = state->uid_base;
 	pod->missing = state->missing;
+	lp_note_containers(pod, state->note);
 	lp_pod_renew(pod, state->version);
 	switch ((enum lp_control_phase)state->phase) {
 	case LP_CONTROL_STARTING:

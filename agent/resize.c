@@ -15,7 +15,7 @@
 #include "specs/object.h"
 #include "specs/schema.h"
 
-enum { VIEW_MAX = 32 << 20, BEFORE_MAX = 4 << 20 };
+enum { VIEW_MAX = 32 << 20, BEFORE_MAX = 4 << 20, AGAIN_MS = 30000 };
 
 static const char *const lists[] = { "initContainers", "containers" };
 static const char *const halves[] = { "limits", "requests" };
@@ -242,14 +242,19 @@ void
 lp_resize_try(struct lp_pod *pod)
 {
 	struct lp_resize *resize = &pod->resize;
+	int64_t now_ms = lp_loop_now(pod->agent->loop);
 	struct lp_err err = { 0 };
 
+	/* What the kernel refused it will refuse for a while. */
+	if (resize->state == LP_RESIZE_FAILED && now_ms - resize->tried_ms < AGAIN_MS)
+		return;
 	if (resize->state == LP_RESIZE_NONE || resize->state == LP_RESIZE_ACTING || !pod->connected || pod->keeper != LP_PODPLAN_RUNNING ||
 	    pod->stop_asked)
 		return;
 	if (!has_room(pod))
 		return;
 	resize->waiting = 0;
+	resize->tried_ms = now_ms;
 	if (send_all(pod, &err) < 0) {
 		set_state(pod, LP_RESIZE_FAILED, err.text);
 		return;

@@ -26,6 +26,7 @@ struct lp_resize {
 	enum lp_resize_state state;
 	char message[LP_ERR_TEXT];	/* DEFERRED, INFEASIBLE, FAILED */
 	int64_t since_ms;		/* wall time of the state */
+	int64_t tried_ms;		/* boot time of the last try; 0 none */
 	int waiting;			/* answers of the keeper */
 	uint64_t restart;		/* bit n: container n is restarted after that */
 	bool looked;			/* what an agent before us may have left undone was asked for */

@@ -66,3 +66,21 @@ TEST(an_address_alone_and_nonsense_are_read_as_far_as_they_go)
 	CHECK_INT(pod.addr, 0);
 	CHECK_STR(rows[0].image_id, D1);
 }
+
+TEST(cpus_of_ones_own_are_remembered)
+{
+	struct lp_pod pod = make_pod();
+	lp_auto_arena struct lp_arena arena;
+	const char *note;
+	char text[LP_PINNING_TEXT];
+
+	lp_arena_init(&arena, 1 << 20);
+	CHECK_INT(lp_pinning_parse("2-3,7", &rows[1].cpus), 0);
+	note = lp_note_write(&arena, &pod, "");
+	CHECK_STR(note, "- side@2-3,7");
+	pod = make_pod();
+	lp_note_containers(&pod, note);
+	lp_pinning_print(&rows[1].cpus, text);
+	CHECK_STR(text, "2-3,7");
+	CHECK_INT(lp_pinning_count(&rows[0].cpus), 0);
+}

@@ -111,6 +111,24 @@ sed 's/cpu: 250m, memory: 64Mi/cpu: 100m, memory: 6Mi/; s/memory: 32Mi/memory: 4
 wait_until 20 "less than it holds is refused" grep -q "limits of a running container stay as they were" /lab/out/agent.log
 shows '^41943040$' cat "$leaf/memory.max"
 check "and nobody was killed for it" test "$(head -n 1 "$leaf/cgroup.procs")" = "$pid"
+
+# ---- a cpu of its own
+sed 's/name: sized/name: own\n  annotations: {limpet.dev\/cpu-pinning: "static"}/; s/metadata: {/metadata:\n  /; s/"static"}}/"static"}/; s/cpu: 100m/cpu: 1/; s/cpu: 250m/cpu: 1/' \
+	/lab/sized.yaml >/lab/manifests/own.yaml
+own() {
+	grep -l '^1$' $(find /sys/fs/cgroup -path '*alone*/c.*/cpuset.cpus') 2>/dev/null | head -n 1
+}
+wait_until 30 "the pinned container has the second cpu" sh -c "grep -lx 1 \$(find /sys/fs/cgroup -path '*alone*/c.*/cpuset.cpus')"
+wait_until 20 "and the other one the first" sh -c "[ \$(cat $leaf/cpuset.cpus) = 0 ]"
+kill -9 $alone
+wait $alone 2>/dev/null
+limpet agent --data-dir /mnt/alone --instance alone --standalone --manifests /lab/manifests --keep-pods=false >/lab/out/again.log 2>&1 &
+alone=$!
+wait_until 30 "an agent after it is ready" grep -qx ready /lab/out/again.log
+sed 's/name: own/name: second/' /lab/manifests/own.yaml >/lab/manifests/second.yaml
+wait_until 20 "a second one finds no cpu" grep -q "not enough cpus available to satisfy request: requested=1, available=1" /lab/out/again.log
+rm /lab/manifests/own.yaml /lab/manifests/second.yaml
+wait_until 30 "what is given back is everybody's again" sh -c "[ \$(cat $leaf/cpuset.cpus) = 0-1 ]"
 kill $alone
 wait $alone
 check "no cgroup of a pod is left" test -z "$(find /sys/fs/cgroup -type d -name 'pod*')"
