@@ -88,7 +88,7 @@ kill_process(struct lp_errand *errand)
 	orphan = lp_seam.alloc(sizeof(*orphan));
 	if (orphan && errand->process.pidfd >= 0) {
 		orphan->process = errand->process;
-		if (lp_watch_start(errand->ward->keeper->loop, &orphan->watch, orphan->process.pidfd, EPOLLIN, orphan_ended, NULL) == 0)
+		if (lp_watch_start(errand->ward->keeper->loop, &orphan->watch, orphan->process.pidfd, EPOLLIN | EPOLLET, orphan_ended, NULL) == 0)
 			lp_process_init(&errand->process);	/* the orphan's now */
 		else
 			free(orphan);
@@ -319,7 +319,7 @@ watch(struct lp_errand *errand, struct lp_err *err)
 	int rc = 0;
 
 	if (errand->process.pidfd >= 0)
-		rc = lp_watch_start(loop, &errand->exit_watch, errand->process.pidfd, EPOLLIN, exited, err);
+		rc = lp_watch_start(loop, &errand->exit_watch, errand->process.pidfd, EPOLLIN | EPOLLET, exited, err);
 	if (!rc && errand->text_fd >= 0)
 		rc = lp_watch_start(loop, &errand->text_watch, errand->text_fd, EPOLLIN, text_ready, err);
 	if (!rc && errand->due_ms)

@@ -219,7 +219,7 @@ run_exec(struct lp_keeper *keeper, struct lp_control_message *message, struct lp
 		return rc;
 	rc = lp_container_exec(ward->container, &config, &exec->process, err);
 	if (!rc)
-		rc = lp_watch_start(keeper->loop, &exec->watch, exec->process.pidfd, EPOLLIN, exec_ended, err);
+		rc = lp_watch_start(keeper->loop, &exec->watch, exec->process.pidfd, EPOLLIN | EPOLLET, exec_ended, err);
 	return rc;
 }
 
@@ -413,7 +413,7 @@ lp_talk_resume(struct lp_keeper *keeper, struct lp_err *err)
 		struct lp_talk_exec *exec = lp_of(link, struct lp_talk_exec, link);
 
 		if (!rc && !exec->ended)
-			rc = lp_watch_start(keeper->loop, &exec->watch, exec->process.pidfd, EPOLLIN, exec_ended, err);
+			rc = lp_watch_start(keeper->loop, &exec->watch, exec->process.pidfd, EPOLLIN | EPOLLET, exec_ended, err);
 	}
 	return rc;
 }

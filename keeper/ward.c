@@ -352,7 +352,8 @@ lp_ward_watch(struct lp_ward *ward, struct lp_err *err)
 	struct lp_loop *loop = ward->keeper->loop;
 	int rc;
 
-	rc = lp_watch_start(loop, &ward->exit_watch, lp_container_pidfd(ward->container), EPOLLIN, exited, err);
+	/* Edge: one whom the container traces stays readable and cannot be waited for until the tracer lets go, which is another edge. */
+	rc = lp_watch_start(loop, &ward->exit_watch, lp_container_pidfd(ward->container), EPOLLIN | EPOLLET, exited, err);
 	for (int i = 0; i < LP_LOGS_STREAMS && !rc; i++)
 		if (ward->pipes[i].fd >= 0)
 			rc = lp_watch_start(loop, &ward->pipes[i].watch, ward->pipes[i].fd, EPOLLIN, output_ready, err);
