@@ -91,6 +91,32 @@ open_lock(struct lp_oci_home *home, int flags, struct lp_err *err)
 	return home->lock < 0 ? lp_err_set(err, -errno, "lock of container %s", home->id) : take_lock(home->lock, home->id, err);
 }
 
+/* Half-made and half-removed directories carry the number of their process; no id has a colon. */
+static void
+temporary_name(char *out, size_t size)
+{
+	(void)snprintf(out, size, "new:%d", (int)getpid());
+}
+
+static int
+sweep_one(void *arg, const char *name)
+{
+	uint64_t pid;
+
+	if (!lp_text_starts(name, "new:") || lp_text_u64(name + 4, INT32_MAX, &pid) < 0 || (pid_t)pid == getpid())
+		return 0;
+	if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+		(void)lp_path_remove(*(int *)arg, name, NULL);	/* the next one tries again */
+	return 0;
+}
+
+/* What processes that were killed have left. */
+static void
+sweep(int root)
+{
+	(void)lp_path_each(root, sweep_one, &root, NULL);	/* as above */
+}
+
 int
 lp_oci_home_create(const char *root, const char *id, struct lp_oci_home *out, struct lp_err *err)
 {
@@ -100,9 +126,11 @@ lp_oci_home_create(const char *root, const char *id, struct lp_oci_home *out, st
 
 	lp_oci_home_init(&home);
 	(void)snprintf(home.id, sizeof(home.id), "%s", id);
-	(void)snprintf(fresh, sizeof(fresh), "new:%d", (int)getpid());	/* no id has a colon */
+	temporary_name(fresh, sizeof(fresh));
 	if (rc == 0)
 		rc = lp_path_root(root, true, &home.root, err);
+	if (rc == 0)
+		sweep(home.root);
 	if (rc == 0 && faccessat(home.root, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		rc = lp_err_say(err, -EEXIST, "container with given ID already exists: %s", id);
 	if (rc == 0)
@@ -151,8 +179,11 @@ lp_oci_home_open(const char *root, const char *id, bool lock, struct lp_oci_home
 	/* Removed while we waited? */
 	if (rc == 0 && lock && (fstat(home.lock, &st) < 0 || st.st_nlink == 0))
 		rc = -ENOENT;
-	if (rc == -ENOENT || rc == -ENOTDIR)
+	if (rc == -ENOENT || rc == -ENOTDIR) {
+		if (home.root >= 0)
+			sweep(home.root);
 		rc = missing(id, err);
+	}
 	if (rc < 0) {
 		lp_oci_home_fini(&home);
 		return rc;
@@ -164,10 +195,15 @@ lp_oci_home_open(const char *root, const char *id, bool lock, struct lp_oci_home
 int
 lp_oci_home_remove(struct lp_oci_home *home, struct lp_err *err)
 {
-	/* Without its state it is nobody's container any more, wherever the rest is interrupted. */
-	if (unlinkat(home->dir, "state.json", 0) < 0 && errno != ENOENT)
-		return lp_err_set(err, -errno, "remove the state of container %s", home->id);
-	return lp_path_remove(home->root, home->id, err);
+	char name[40];
+	int rc;
+
+	/* Gone in one step, wherever the rest is interrupted. */
+	temporary_name(name, sizeof(name));
+	rc = lp_path_remove(home->root, name, err);
+	if (rc == 0 && renameat(home->root, home->id, home->root, name) < 0)
+		rc = lp_err_set(err, -errno, "remove the state of container %s", home->id);
+	return rc < 0 ? rc : lp_path_remove(home->root, name, err);
 }
 
 struct each {
@@ -194,6 +230,8 @@ lp_oci_home_each(const char *root, int (*call)(void *arg, const char *id), void 
 		lp_err_clear(err);
 		return 0;
 	}
+	if (rc == 0)
+		sweep(fd);
 	return rc < 0 ? rc : lp_path_each(fd, each_name, &each, err);
 }
 

@@ -58,7 +58,7 @@ int lp_oci_home_create(const char *root, const char *id, struct lp_oci_home *out
 /* One that is there; `lock`: waits for whoever changes it. */
 int lp_oci_home_open(const char *root, const char *id, bool lock, struct lp_oci_home *out, struct lp_err *err);
 
-/* Take the directory away with all that is in it, state first. */
+/* Take the directory away with all that is in it, in one step as others see it. */
 int lp_oci_home_remove(struct lp_oci_home *home, struct lp_err *err);
 
 /* Is somebody else changing it right now? Never asked by one who holds the lock: looking would drop it (fcntl(2)). */

@@ -147,7 +147,7 @@ lp_oci_cgroup_tidy(const char *path)
 {
 	lp_auto_fd int root = -1;
 
-	if (strncmp(path, own_parent, sizeof(own_parent) - 1) != 0 || strchr(path + sizeof(own_parent), '/'))
+	if (path && (strncmp(path, own_parent, sizeof(own_parent) - 1) != 0 || strchr(path + sizeof(own_parent), '/')))
 		return;
 	if (lp_cgroup_root_open(NULL, &root, NULL) == 0)
 		(void)unlinkat(root, own_parent + 1, AT_REMOVEDIR);	/* others live there: it stays */

@@ -109,7 +109,10 @@ clean_debris(struct lp_oci_found *found, bool has_state)
 	struct lp_err ignored;
 
 	lp_oci_debug("container %s was never complete, cleaning up", found->home.id);
-	return has_state ? lp_oci_destroy(found, &ignored) : lp_oci_home_remove(&found->home, &ignored);
+	if (has_state)
+		return lp_oci_destroy(found, &ignored);
+	lp_oci_cgroup_tidy(NULL);
+	return lp_oci_home_remove(&found->home, &ignored);
 }
 
 int
@@ -295,8 +298,10 @@ remove_cgroup(const struct lp_oci_found *found, struct lp_err *err)
 
 	if (!found->state.cgroup[0] || lp_oci_state_cgroup_parent(&found->state, &parent, NULL) < 0)
 		return 0;
-	if (lp_cgroup_open(parent, found->state.record.cgroup_name, &cgroup, NULL) < 0)
+	if (lp_cgroup_open(parent, found->state.record.cgroup_name, &cgroup, NULL) < 0) {
+		lp_oci_cgroup_tidy(found->state.cgroup);
 		return 0;
+	}
 	if (!is_empty(cgroup)) {
 		if (!is_claimed(&found->state, cgroup))
 			return 0;	/* somebody else lives there */

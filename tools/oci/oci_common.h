@@ -31,7 +31,7 @@ int lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits
 /* Remember which directory it is: from here on it is this container's to kill and to remove. */
 int lp_oci_cgroup_claim(struct lp_oci_state *state, struct lp_err *err);
 
-/* Take our own parent directory away when it is empty. */
+/* Take our own parent directory away when it is empty; `path`: of a container that has left, NULL unknown. */
 void lp_oci_cgroup_tidy(const char *path);
 
 #endif

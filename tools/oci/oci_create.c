@@ -434,15 +434,20 @@ finish(struct making *making, struct lp_err *err)
 	}
 	if (rc == 0 && wanted.pid_file)
 		rc = lp_oci_write_pid(wanted.pid_file, lp_container_pid(making->container), err);
-	state->ready = true;
-	if (rc == 0)
-		rc = lp_oci_state_write(&making->found.home, state, err);
 	if (making->config.notes.len)
 		lp_oci_warn("container %s: %s", state->id, lp_buf_text(&making->config.notes));
 	if (lp_container_notes(making->container)[0])
 		lp_oci_warn("container %s: %s", state->id, lp_container_notes(making->container));
 	lp_oci_debug("container %s created, pid %d", state->id, (int)lp_container_pid(making->container));
 	return rc;
+}
+
+/* From here on it is a container; before, whoever finds it without its creator cleans up. */
+static int
+complete(struct making *making, struct lp_err *err)
+{
+	making->found.state.ready = true;
+	return lp_oci_state_write(&making->found.home, &making->found.state, err);
 }
 
 /* Nothing of it stays. */
@@ -482,6 +487,8 @@ lp_oci_create_main(int argc, char **argv)
 		rc = finish(&making, &err);
 	if (rc == 0)
 		rc = lp_container_leave(making.container, &err);
+	if (rc == 0)
+		rc = complete(&making, &err);
 	if (rc < 0)
 		undo(&making);
 	making_fini(&making);
@@ -519,6 +526,8 @@ run(struct making *making, const char *id, int *out_status, struct lp_err *err)
 		rc = finish(making, err);
 	if (rc == 0)
 		rc = lp_container_start(making->container, err);
+	if (rc == 0)
+		rc = complete(making, err);
 	if (rc == 0)
 		rc = lp_oci_start_after(&making->found, making->container, making->spec, err);
 	if (rc < 0 || wanted.detach)
