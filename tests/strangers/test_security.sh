@@ -181,6 +181,18 @@ mounting linked "$dir/allowed/out"
 check "a path below the ceiling's is mounted" kubectl wait --for=jsonpath='{.status.phase}'=Succeeded pod/inside --timeout=30s
 wait_until 10 "another one is not" says outside '^Failed NodeCeiling spec.volumes.v..hostPath /etc: '
 wait_until 10 "nor one that a symbolic link leads to" says linked 'Invalid cross-device link'
+ceiling 'privileged: false' 'podMemory: 64Mi'
+kubectl apply -f - <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: growing}
+spec: {terminationGracePeriodSeconds: 1, containers: [{name: audit, image: "limpet.local/audit:latest", command: [/audit, --stay],
+  resources: {requests: {memory: 32Mi}, limits: {memory: 32Mi}}}]}
+YAML
+check "a pod within the size of pods runs" kubectl wait --for=condition=Ready pod/growing --timeout=30s
+shows "patched" kubectl patch pod growing --subresource resize --type strategic \
+	-p '{"spec": {"containers": [{"name": "audit", "resources": {"requests": {"memory": "128Mi"}, "limits": {"memory": "128Mi"}}}]}}'
+wait_until 10 "and may not grow beyond it" says growing '^Failed NodeCeiling resources.memory of the pod: '
 ceiling 'privileged: maybe'
 wait_until 10 "a file that cannot be read is a condition" sh -c "build/kubectl/kubectl-1.32 get node story -o yaml | grep -q 'privileged: must be true or false'"
 pod still '' 'privileged: true'
