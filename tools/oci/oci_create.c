@@ -352,24 +352,18 @@ open_start_socket(struct making *making, struct lp_err *err)
 }
 
 /* A cgroup that the container sees as its own and may write to is its user's. */
-static int
-delegate_cgroup(const struct making *making, struct lp_err *err)
+static bool
+owns_cgroup(const struct lp_container_config *config)
 {
-	const struct lp_container_config *config = &making->config.container;
-	uint32_t uid;
-
-	if (lp_container_cgroup(making->container) < 0 || config->ns[LP_NS_CGROUP].how != LP_NS_NEW || config->uid_count == 0)
-		return 0;
+	if (config->ns[LP_NS_CGROUP].how != LP_NS_NEW || config->uid_count == 0)
+		return false;
 	for (size_t i = 0; i < config->mount_count; i++) {
 		const struct lp_mount *mount = &config->mounts[i];
 
-		if (mount->kind != LP_MOUNT_CGROUP || strcmp(mount->target, "/sys/fs/cgroup") != 0 || mount->attr_set & 1)	/* RDONLY */
-			continue;
-		if (lp_ns_map(config->uids, config->uid_count, config->process.uid, &uid) < 0)
-			return 0;
-		return lp_cgroup_delegate(lp_container_cgroup(making->container), uid, (gid_t)-1, err);
+		if (mount->kind == LP_MOUNT_CGROUP && strcmp(mount->target, "/sys/fs/cgroup") == 0 && !(mount->attr_set & 1))	/* RDONLY */
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 /* Everything up to a process that waits; `detach`: for another command's start. */
@@ -414,6 +408,7 @@ make(struct making *making, const char *id, bool detach, struct lp_err *err)
 	config->rootfs.no_pivot = wanted.no_pivot;
 	config->process.keep_keyring = wanted.no_new_keyring;
 	config->cgroup_parent_fd = making->cgroup_parent;
+	config->cgroup_delegate = owns_cgroup(config);
 	config->cgroup_name = state->record.cgroup_name;
 	return 0;
 }
@@ -426,8 +421,6 @@ finish(struct making *making, struct lp_err *err)
 	static const char name[] = "/dev/ptmx";
 	int rc = lp_container_record(making->container, &state->record, err);
 
-	if (rc == 0)
-		rc = delegate_cgroup(making, err);
 	if (rc == 0 && wanted.console_socket) {
 		master = lp_container_take_terminal(making->container);
 		rc = lp_oci_console_send(wanted.console_socket, name, sizeof(name) - 1, master, err);
