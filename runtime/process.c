@@ -272,10 +272,10 @@ static int
 load_filter(const struct lp_process_start *start, struct lp_err *err)
 {
 	lp_auto_fd int listener = -1;
-	int rc = start->tell ? lp_handoff_send(start->sock, LP_HANDOFF_EXEC, NULL, -1, err) : 0;
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	if (start->tell)
+		(void)lp_handoff_send(start->sock, LP_HANDOFF_EXEC, NULL, -1, NULL);	/* who started us may be gone: we run all the same */
 	rc = lp_seccomp_load_with(start->seccomp, start->seccomp_bytes,
 	    start->config->seccomp == LP_SECCOMP_GIVEN ? start->config->seccomp_flags : 0, &listener, err);
 

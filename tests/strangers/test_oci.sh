@@ -452,6 +452,7 @@ case_exec_rights() {
 case_console_socket() {
 	config "p['terminal'] = True; p['consoleSize'] = {'height': 11, 'width': 77}" sh -c 'tty; stty size; read line; echo "read $line"'
 	refuses "console socket" o create a
+	rm -f "$dir/tty"
 	python3 "$here/tests/strangers/oci_tty.py" "$dir/tty.sock" word >"$dir/tty" 2>&1 &
 	wait_until 10 "listening" grep -q ready "$dir/tty"
 	check "create" o create --console-socket "$dir/tty.sock" a
@@ -470,6 +471,7 @@ case_console_socket() {
 case_exec_with_a_terminal() {
 	config "" sleep 100
 	o run -d a
+	rm -f "$dir/tty"
 	python3 "$here/tests/strangers/oci_tty.py" "$dir/tty.sock" >"$dir/tty" 2>&1 &
 	wait_until 10 "listening" grep -q ready "$dir/tty"
 	check "exec" o exec --tty --console-socket "$dir/tty.sock" --detach a tty
