@@ -19,6 +19,8 @@ struct found {
 	struct lp_cached_value values[VALUES_MAX];
 	uint32_t count;
 	char involved[600];
+	char claims[4096];		/* the composed values */
+	size_t claims_len;
 };
 
 static void
@@ -28,12 +30,40 @@ add_value(struct found *found, enum lp_cache_index index, const char *value)
 		found->values[found->count++] = (struct lp_cached_value){ index, value };
 }
 
+/* More claims than fit are those of no real pod. */
+static void
+add_claim(struct found *found, const struct lp_json *pod, const struct lp_json *volume)
+{
+	const char *namespace = lp_json_str(pod, "metadata.namespace"), *name = lp_json_str(volume, "persistentVolumeClaim.claimName");
+	bool own = !name && lp_json_get(volume, "ephemeral");
+	char *at = found->claims + found->claims_len;
+	size_t room = sizeof(found->claims) - found->claims_len;
+	int len;
+
+	if (own)
+		name = lp_json_str(volume, "name");
+	if (!name || !namespace)
+		return;
+	len = own ? snprintf(at, room, "%s/%s-%s", namespace, lp_json_str(pod, "metadata.name"), name) : snprintf(at, room, "%s/%s", namespace, name);
+	for (uint32_t i = 0; i < found->count; i++)
+		if (found->values[i].index == LP_CACHE_BY_CLAIM && strcmp(found->values[i].value, at) == 0)
+			return;
+	if (len < 0 || (size_t)len >= room)
+		return;
+	found->claims_len += (size_t)len + 1;
+	add_value(found, LP_CACHE_BY_CLAIM, at);
+}
+
 static void
 find_values(const struct lp_kind *kind, const struct lp_json *json, struct found *found)
 {
 	found->count = 0;
-	if (strcmp(kind->kind, "Pod") == 0)
+	found->claims_len = 0;
+	if (strcmp(kind->kind, "Pod") == 0) {
 		add_value(found, LP_CACHE_BY_NODE, lp_json_str(json, "spec.nodeName"));
+		lp_json_each (volume, lp_json_path(json, "spec.volumes"))
+			add_claim(found, json, volume);
+	}
 	if (strcmp(kind->kind, "Event") == 0) {
 		const struct lp_json *involved = lp_json_get(json, "involvedObject");
 		const char *namespace = lp_json_str(involved, "namespace"), *name = lp_json_str(involved, "name");

@@ -23,6 +23,7 @@ enum lp_cache_index {
 	LP_CACHE_BY_OWNER,		/* anything by the uid in each of its ownerReferences */
 	LP_CACHE_BY_INVOLVED,		/* Events by involvedObject.uid */
 	LP_CACHE_BY_INVOLVED_NAME,	/* Events by "<involvedObject.namespace>/<involvedObject.name>" */
+	LP_CACHE_BY_CLAIM,		/* Pods by "<namespace>/<claim>" of each of their volumes, generic ephemeral ones too */
 	LP_CACHE_INDEXES
 };
 

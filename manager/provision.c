@@ -167,21 +167,19 @@ static bool
 is_taken(const struct lp_look *look, const struct lp_cached *pod, const struct lp_json *claim)
 {
 	bool alone = false;
-	size_t count;
+	size_t count = 0;
 	struct lp_cached *const *pods;
+	const char *key;
 
 	lp_json_each(mode, lp_json_path(claim, "spec.accessModes"))
 		alone |= lp_text_same(lp_json_text(mode), "ReadWriteOncePod");
 	if (!alone)
 		return false;
-	pods = lp_cache_list(look->cache, pod->kind, pod->namespace, &count);
-	for (size_t i = 0; i < count; i++) {
-		const struct lp_json *other = pods[i]->node && pods[i] != pod ? lp_cached_json(pods[i]) : NULL;
-
-		lp_json_each(volume, other && lp_place_active(other) ? lp_json_path(other, "spec.volumes") : NULL)
-			if (lp_text_same(lp_provision_claim_name(look->arena, other, volume), lp_object_name(claim)))
-				return true;
-	}
+	key = lp_arena_printf(look->arena, "%s/%s", pod->namespace, lp_object_name(claim));
+	pods = key ? lp_cache_indexed(look->cache, LP_CACHE_BY_CLAIM, key, &count) : NULL;
+	for (size_t i = 0; i < count; i++)
+		if (pods[i] != pod && pods[i]->node && lp_place_active(lp_cached_json(pods[i])))
+			return true;
 	return false;
 }
 
@@ -226,8 +224,12 @@ lp_provision_refuses(const struct lp_look *look, struct lp_cached *pod, const st
 		found = has && *has ? lp_cache_find(look->cache, kind, NULL, has) : NULL;
 		if (found && !lp_provision_reaches(look->arena, lp_cached_json(found), node))
 			return "node(s) didn't match PersistentVolume's node affinity";
-		if (!found && !is_bound(json) && !lp_provision_find(look, claim, node, NULL, 0) &&
-		    !lp_provision_makes(lp_provision_class(look->cache, json)))
+		if (found || is_bound(json))
+			continue;
+		found = lp_provision_find(look, claim, node, NULL, 0);
+		/* One that is promised may be elsewhere. */
+		if (found ? !lp_provision_reaches(look->arena, lp_cached_json(found), node)
+			  : !lp_provision_makes(lp_provision_class(look->cache, json)))
 			return "node(s) didn't find available persistent volumes to bind";
 	}
 	return NULL;

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "base/map.h"
 #include "base/text.h"
 #include "manager/place.h"
 #include "manager/provision.h"
@@ -25,7 +24,6 @@
 struct claims {
 	const struct lp_look *look;
 	struct lp_writes *writes;
-	struct lp_map users;		/* "namespace/name" of a claim -> one pod that uses it, on a node when any is */
 	struct lp_cached **taken;	/* volumes given away in this look */
 	size_t taken_count;
 };
@@ -72,39 +70,44 @@ make_claim(struct claims *claims, struct lp_cached *pod, const struct lp_json *v
 	lp_writes_create(claims->writes, kind, claim);
 }
 
-static void
-note_users(struct claims *claims)
+static bool
+has_claims(const struct lp_cached *pod)
 {
-	struct lp_arena *arena = claims->look->arena;
+	for (uint32_t i = 0; i < pod->value_count; i++)
+		if (pod->values[i].index == LP_CACHE_BY_CLAIM)
+			return true;
+	return false;
+}
+
+static void
+make_claims(struct claims *claims)
+{
 	size_t count;
 	struct lp_cached *const *pods = lp_cache_list(claims->look->cache, lp_kind_find("v1", "Pod"), NULL, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		const struct lp_json *pod = lp_cached_json(pods[i]);
+		/* One without claims is not even parsed. */
+		const struct lp_json *pod = !pods[i]->deleting && has_claims(pods[i]) ? lp_cached_json(pods[i]) : NULL;
 
-		if (!pod || !lp_place_active(pod))
-			continue;
-		lp_json_each(volume, lp_json_path(pod, "spec.volumes")) {
-			const char *name = lp_provision_claim_name(arena, pod, volume);
-			const char *key = name ? lp_arena_printf(arena, "%s/%s", pods[i]->namespace, name) : NULL;
-			const struct lp_cached *other = key ? lp_map_get(&claims->users, key) : NULL;
-
-			if (!name)
-				continue;
-			if (!pods[i]->deleting && lp_json_get(volume, "ephemeral"))
-				make_claim(claims, pods[i], volume, name);
-			if (key && (!other || !other->node) && lp_map_put(&claims->users, key, pods[i], NULL) < 0)
-				arena->failed = true;
-		}
+		lp_json_each(volume, pod && lp_place_active(pod) ? lp_json_path(pod, "spec.volumes") : NULL)
+			if (lp_json_get(volume, "ephemeral"))
+				make_claim(claims, pods[i], volume, lp_provision_claim_name(claims->look->arena, pod, volume));
 	}
 }
 
+/* A pod that is not over and uses the claim, on a node when any is; NULL: none. */
 static const struct lp_cached *
 user_of(const struct claims *claims, const struct lp_cached *claim)
 {
 	const char *key = lp_arena_printf(claims->look->arena, "%s/%s", claim->namespace, claim->name);
+	const struct lp_cached *found = NULL;
+	size_t count = 0;
+	struct lp_cached *const *pods = key ? lp_cache_indexed(claims->look->cache, LP_CACHE_BY_CLAIM, key, &count) : NULL;
 
-	return key ? lp_map_get(&claims->users, key) : NULL;
+	for (size_t i = 0; i < count; i++)
+		if ((!found || !found->node) && lp_place_active(lp_cached_json(pods[i])))
+			found = pods[i];
+	return found;
 }
 
 /* ---- the steps of binding */
@@ -302,8 +305,7 @@ lp_claims_control(const struct lp_look *look, struct lp_writes *writes)
 
 	make_class(look, writes, "limpet-local", true);
 	make_class(look, writes, "local-path", false);
-	lp_map_init(&claims.users);
-	note_users(&claims);
+	make_claims(&claims);
 	list = lp_cache_list(look->cache, lp_kind_find("v1", "PersistentVolumeClaim"), NULL, &count);
 	claims.taken = lp_arena_alloc(look->arena, (count + 1) * sizeof(*claims.taken));
 	for (size_t i = 0; claims.taken && i < count; i++) {
@@ -316,5 +318,4 @@ lp_claims_control(const struct lp_look *look, struct lp_writes *writes)
 		else
 			find_volume(&claims, list[i]);
 	}
-	lp_map_fini(&claims.users);
 }

@@ -215,3 +215,42 @@ TEST(an_ephemeral_volume_gets_a_claim_of_its_pods_own)
 	CHECK_STR(PVC("web-d", "status.phase"), "Bound");
 	CHECK_STR(text("pod", "web", "spec.nodeName"), "n1");
 }
+
+TEST(a_claim_for_one_pod_alone_keeps_the_second_pod_waiting)
+{
+	lp_objects_init(&objects);
+	lp_objects_add(&objects, NODE("n1"));
+	lp_objects_add(&objects, "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: one}\n"
+		"spec: {accessModes: [ReadWriteOncePod], storageClassName: limpet-local, resources: {requests: {storage: 1Gi}}}\n");
+	lp_objects_add(&objects, POD("first", "one"));
+	CHECK(settle());
+	CHECK_STR(text("pod", "first", "spec.nodeName"), "n1");
+	lp_objects_add(&objects, POD("second", "one"));
+	CHECK_HAS(event(lp_place_control, "second"), "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode");
+	lp_objects_remove(&objects, "pod", "default", "first");
+	CHECK(settle());
+	CHECK_STR(text("pod", "second", "spec.nodeName"), "n1");
+}
+
+TEST(a_volume_that_was_made_is_kept_when_its_node_goes_before_the_claim_is_told)
+{
+	lp_objects_init(&objects);
+	lp_objects_add(&objects, NODE("n1"));
+	lp_objects_add(&objects, CLAIM("data", "limpet-local", "1Gi"));
+	lp_objects_add(&objects, POD("web", "data"));
+	lp_objects_run(&objects, lp_claims_control);
+	lp_objects_apply(&objects);
+	lp_objects_run(&objects, lp_place_control);
+	lp_objects_apply(&objects);
+	lp_objects_run(&objects, lp_claims_control);
+	CHECK(lp_objects_write(&objects, LP_WRITE_CREATE, "pvc-uid-persistentvolumeclaim-data") != NULL);
+	lp_objects_apply(&objects);
+	/* The node goes before the claim was told: the volume is still the claim's. */
+	lp_objects_remove(&objects, "node", "", "n1");
+	lp_objects_add(&objects, NODE("n2"));
+	CHECK_HAS(event(lp_place_control, "web"), "node(s) didn't find available persistent volumes to bind");
+	lp_objects_add(&objects, NODE("n1"));
+	CHECK(settle());
+	CHECK_STR(PVC("data", "status.phase"), "Bound");
+	CHECK_STR(text("pod", "web", "spec.nodeName"), "n1");
+}
