@@ -379,6 +379,8 @@ do_finish(struct lp_pod *pod, int64_t now_ms)
 	}
 	status = lp_pod_status(pod, &arena);
 	rc = !status || lp_json_write(&text, status) < 0 ? lp_err_set(&err, -ENOMEM, "status") : 0;
+	if (rc == 0)		/* it is read again: no byte of a termination message may make that fail */
+		lp_text_make_utf8(text.data, text.len);
 	if (rc == 0)
 		rc = lp_path_mkdirs(pod->agent->pods_fd, pod->uid, 0700, &fd, &err);
 	if (rc == 0)

@@ -444,7 +444,7 @@ run(struct prober *prober, const char *id, struct lp_err *err)
 int
 lp_prober_main(int argc, char **argv)
 {
-	static struct prober prober = { .verdict = GO_ON };
+	struct prober prober = { .verdict = GO_ON };
 	struct lp_err err = { 0 };
 
 	if (argc != 2) {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/seam.h"
+#include "base/text.h"
 
 enum { REPORT_MAX = 16 << 20, REASON_MAX = 48, AGAIN_MS = 2000 };
 
@@ -286,6 +287,7 @@ report_due(struct lp_defer *defer, int64_t now_ms)
 	lp_auto_buf struct lp_buf body = { 0 };
 	struct lp_json *report;
 	struct lp_err err = { 0 };
+	int rc;
 
 	(void)now_ms;
 	drop_silent(agent);
@@ -297,8 +299,10 @@ report_due(struct lp_defer *defer, int64_t now_ms)
 	report = lp_json_new(&arena, LP_JSON_OBJECT);
 	if (!assemble(agent->tell, &arena, report))
 		return;
-	if (arena.failed || lp_json_write(&body, report) < 0 ||
-	    lp_uplink_report(agent->uplink, body.data, body.len, report_done, &err) < 0) {
+	rc = arena.failed ? -ENOMEM : lp_json_write(&body, report);
+	if (rc == 0)		/* messages hold what containers wrote: no byte of theirs may make the report unreadable */
+		lp_text_make_utf8(body.data, body.len);
+	if (rc < 0 || lp_uplink_report(agent->uplink, body.data, body.len, report_done, &err) < 0) {
 		lp_log(LP_LOG_WARN, "report could not be sent, will try again", "why=\"%s\"", err.text);
 		report_done(agent, false);
 	}

@@ -440,24 +440,42 @@ lp_text_host_port(const char *text, char *host, size_t size, uint16_t *out_port)
 	return 0;
 }
 
+/* Bytes of the character that begins here; 0: none does. */
+static size_t
+utf8_bytes(const unsigned char *s, size_t left)
+{
+	unsigned char c = s[0];
+	size_t more = c < 0x80 ? 0 : c >= 0xc2 && c <= 0xdf ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : 4;
+
+	if (more == 4 || left <= more)
+		return 0;
+	for (size_t k = 1; k <= more; k++)
+		if ((s[k] & 0xc0) != 0x80)
+			return 0;
+	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) || (c == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return more + 1;
+}
+
 bool
 lp_text_is_utf8(const char *text, size_t len)
 {
-	const unsigned char *s = (const unsigned char *)text;
-
-	for (size_t i = 0; i < len;) {
-		unsigned char c = s[i];
-		size_t more = c < 0x80 ? 0 : c >= 0xc2 && c <= 0xdf ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : 4;
-
-		if (more == 4 || len - i <= more)
+	for (size_t i = 0, bytes; i < len; i += bytes) {
+		bytes = utf8_bytes((const unsigned char *)text + i, len - i);
+		if (!bytes)
 			return false;
-		for (size_t k = 1; k <= more; k++)
-			if ((s[i + k] & 0xc0) != 0x80)
-				return false;
-		if ((c == 0xe0 && s[i + 1] < 0xa0) || (c == 0xed && s[i + 1] > 0x9f) || (c == 0xf0 && s[i + 1] < 0x90) ||
-		    (c == 0xf4 && s[i + 1] > 0x8f))
-			return false;
-		i += more + 1;
 	}
 	return true;
+}
+
+void
+lp_text_make_utf8(char *text, size_t len)
+{
+	for (size_t i = 0, bytes; i < len; i += bytes) {
+		bytes = utf8_bytes((const unsigned char *)text + i, len - i);
+		if (bytes)
+			continue;
+		text[i] = '?';
+		bytes = 1;
+	}
 }

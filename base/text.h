@@ -61,5 +61,7 @@ int lp_text_host_port(const char *text, char *host, size_t size, uint16_t *out_p
 
 /* Is `len` bytes of text valid UTF-8 (RFC 3629, no surrogates, shortest forms)? */
 bool lp_text_is_utf8(const char *text, size_t len);
+/* Every byte that is no part of a character becomes '?': for words that a container or a program chose. */
+void lp_text_make_utf8(char *text, size_t len);
 
 #endif

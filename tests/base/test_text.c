@@ -240,3 +240,14 @@ TEST(comparing_accepts_nothing)
 	CHECK(lp_text_starts("abc", "ab") && !lp_text_starts("a", "ab"));
 	CHECK(lp_text_ends("abc", "bc") && !lp_text_ends("c", "bc"));
 }
+
+TEST(bytes_that_are_no_text_become_question_marks_and_the_rest_stays)
+{
+	char text[] = "a\xff\xc3\xa9\xe2\x82 \xf0\x9f\x98\x80\xed\xa0\x80\xc3", fine[] = "caf\xc3\xa9";
+
+	lp_text_make_utf8(text, sizeof(text) - 1);
+	CHECK_STR(text, "a?\xc3\xa9?? \xf0\x9f\x98\x80????");
+	CHECK(lp_text_is_utf8(text, sizeof(text) - 1));
+	lp_text_make_utf8(fine, sizeof(fine) - 1);
+	CHECK_STR(fine, "caf\xc3\xa9");
+}

@@ -533,6 +533,7 @@ TEST(grpc_and_https_are_asked_as_the_kubelet_asks)
 	quick(c, LP_CONTROL_READINESS, https);
 	c = solo_add("named", "while :; do sleep 1; done");
 	grpc.service = "down";
+	grpc.host = "localhost";
 	quick(c, LP_CONTROL_READINESS, grpc);
 	c = solo_add("unknown", "while :; do sleep 1; done");
 	grpc.service = "unknown";

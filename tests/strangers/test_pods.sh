@@ -103,6 +103,13 @@ metadata: {name: missing}
 spec:
   restartPolicy: Never
   containers: [{name: c, $image, command: [/bin/nonesuch]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: noise}
+spec:
+  restartPolicy: Never
+  containers: [{name: c, $image, command: [sh, -c, 'printf "caf\\303\\251 \\377\\200" >/dev/termination-log; exit 1']}]
 YAML
 check "the pods are made" kubectl apply -f "$dir/pods.yaml"
 if grep -i warning "$dir/check"; then check "nothing of them earns a warning" false; fi
@@ -157,6 +164,10 @@ echo "-- processes that are shared, and a program that is not there"
 check "together runs" kubectl wait --for=condition=Ready pod/together --timeout=20s
 shows "sleep 4711" kubectl exec together -c b -- sh -c "cat /proc/[0-9]*/cmdline | tr '\0' ' '"
 shows "StartError 128 .*/bin/nonesuch" kubectl get pod missing -o 'jsonpath={.status.containerStatuses[0].state.terminated.reason} {.status.containerStatuses[0].state.terminated.exitCode} {.status.containerStatuses[0].state.terminated.message}'
+
+echo "-- bytes that are no text keep nobody from being told"
+wait_until 10 "noise has failed" sh -c "$k get pod noise -o 'jsonpath={.status.phase}' | grep -qx Failed"
+shows "^café \?\?$" kubectl get pod noise -o 'jsonpath={.status.containerStatuses[0].state.terminated.message}'
 
 echo "-- an agent that is replaced tells the same"
 kubectl get pods -o 'jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].ready} {.status.phase}{"\n"}{end}' | grep -v -e '^dying' -e '^crash' >"$dir/before"
