@@ -205,7 +205,7 @@ container_start(struct lp_board *board, struct lp_board_pod *pod, size_t index, 
 	container->started_ms = now_ms;
 	container->ends_ms = container->status.role == LP_CONTROL_INIT ? now_ms + 100 : 0;
 	pod->plans[index].state = LP_PLAN_RUNNING;
-	pod->plans[index].asked = pod->plans[index].killed = false;
+	pod->plans[index].asked = pod->plans[index].signalled = pod->plans[index].killed = false;
 	count_start(board, pod->name);
 }
 
@@ -256,8 +256,16 @@ keeper_step(struct lp_board *board, struct lp_board_pod *pod, int64_t now_ms, in
 			container_start(board, pod, index, now_ms, wall_ms);
 			break;
 		case LP_STEP_ASK:
-			pod->plans[index].asked = true;
+			pod->plans[index].asked = true;		/* these have no hooks: the signal is the next step */
+			if (!pod->plan.kill_ms)
+				pod->plan.kill_ms = now_ms + pod->grace_s * 1000;
+			break;
+		case LP_STEP_SIGNAL:
+			pod->plans[index].signalled = true;
 			pod->containers[index].ends_ms = now_ms + 50 + board->chance(board->chance_arg, 3000);
+			break;
+		case LP_STEP_EXPIRE:
+			FAIL("a pod of the world has no deadline");
 			break;
 		case LP_STEP_KILL:
 			board->version++;
