@@ -18,7 +18,7 @@
 #include "tools/oci/oci.h"
 #include "tools/oci/oci_common.h"
 
-enum { KILL_WAIT_MS = 10000, EMPTY_WAIT_MS = 10000 };
+enum { KILL_WAIT_MS = 10000, EMPTY_WAIT_MS = 10000, ORPHAN_WAIT_MS = 2000 };
 
 /* ---- files ---- */
 
@@ -303,11 +303,14 @@ remove_cgroup(const struct lp_oci_found *found, struct lp_err *err)
 		return 0;
 	}
 	if (!is_empty(cgroup)) {
-		if (!is_claimed(&found->state, cgroup))
-			return 0;	/* somebody else lives there */
-		rc = lp_cgroup_kill(cgroup, err);
+		const bool ours = is_claimed(&found->state, cgroup);
+
+		rc = ours ? lp_cgroup_kill(cgroup, err) : 0;
 		if (rc < 0)
 			return rc;
+		/* A child of a killed creator ends by itself at once; else somebody else lives there. */
+		if (!ours && lp_oci_wait_cgroup(cgroup, is_empty, ORPHAN_WAIT_MS) < 0)
+			return 0;
 		if (lp_oci_wait_cgroup(cgroup, is_empty, EMPTY_WAIT_MS) < 0)
 			return lp_err_say(err, -EBUSY, "container %s: processes in its cgroup do not end", found->state.id);
 	}

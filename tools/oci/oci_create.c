@@ -452,6 +452,8 @@ undo(struct making *making)
 	if (making->found.home.dir < 0)
 		return;
 	making->found.state.ready = making->found.state.record.pid > 0;	/* hooks ran: so do those of the end */
+	if (!making->found.state.record.cgroup_id)
+		making->found.state.cgroup = "";	/* it is not ours, or was taken back already */
 	lp_container_free(making->container);
 	making->container = NULL;
 	if (lp_oci_destroy(&making->found, &ignored) < 0)	/* the failure to report is the first one */
