@@ -515,8 +515,8 @@ TEST(calls_that_are_carried_by_others_are_found_there_too)
 
 TEST(a_compiled_profile_is_loaded_and_kept)
 {
-	static const char *const getpid_only[] = { "getppid" };
-	const struct lp_seccomp_rule rule = { .names = getpid_only, .name_count = 1, .action = LP_SECCOMP_ERRNO, .errno_ret = 77 };
+	static const char *const names[] = { "getpriority" };
+	const struct lp_seccomp_rule rule = { .names = names, .name_count = 1, .action = LP_SECCOMP_ERRNO, .errno_ret = 77 };
 	const struct lp_seccomp_profile profile = { .default_action = LP_SECCOMP_ALLOW, .default_errno = LP_SECCOMP_ERRNO_UNSET,
 		.flags = SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW, .rules = &rule, .rule_count = 1 };
 	struct lp_buf bytes;
@@ -530,14 +530,14 @@ TEST(a_compiled_profile_is_loaded_and_kept)
 	CHECK_OK(lp_seccomp_load_with(bytes.data, bytes.len, flags, &listener, &err), &err);
 	CHECK_INT(listener, -1);
 	errno = 0;
-	CHECK(syscall(SYS_getppid) == -1);
+	CHECK(syscall(SYS_getpriority, 0, 0) == -1);
 	CHECK_INT(errno, 77);
 	lp_buf_fini(&bytes);
 }
 
 TEST(a_notifying_profile_gives_a_listener)
 {
-	static const char *const names[] = { "getppid" };
+	static const char *const names[] = { "getpriority" };
 	const struct lp_seccomp_rule rule = { .names = names, .name_count = 1, .action = LP_SECCOMP_NOTIFY, .errno_ret = LP_SECCOMP_ERRNO_UNSET };
 	const struct lp_seccomp_profile profile = { .default_action = LP_SECCOMP_ALLOW, .default_errno = LP_SECCOMP_ERRNO_UNSET, .rules = &rule, .rule_count = 1 };
 	struct lp_buf bytes;
@@ -554,7 +554,7 @@ TEST(a_notifying_profile_gives_a_listener)
 	CHECK(fcntl(listener, F_GETFD) & FD_CLOEXEC);
 	CHECK(close(listener) == 0);
 	errno = 0;
-	CHECK(syscall(SYS_getppid) == -1);	/* nobody listens any more */
+	CHECK(syscall(SYS_getpriority, 0, 0) == -1);	/* nobody listens any more */
 	CHECK_INT(errno, ENOSYS);
 	lp_buf_fini(&bytes);
 }
