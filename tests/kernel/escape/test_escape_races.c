@@ -141,8 +141,9 @@ TEST(the_null_for_masks_is_the_null_device_however_it_is_raced_with)
 static int
 start_many(struct cage *cage)
 {
-	static const char script[] = "cat /v/a/limpet-secret /v/b/limpet-secret /s/limpet-secret /limpet-secret 2>/dev/null;"
-				     "[ -c /proc/interrupts ] || echo uncovered; { true >>/proc/sys/kernel/core_pattern; } 2>/dev/null && echo writable; echo up";
+	/* Of what the shell does by itself: a start is all that takes time. */
+	static const char script[] = "for f in /v/a /v/b /s ''; do [ ! -e $f/limpet-secret ] || echo secret; done; [ -c /proc/interrupts ] || echo uncovered;"
+				     "{ true >>/proc/sys/kernel/core_pattern; } 2>/err && echo writable; echo up";
 	int started = 0;
 
 	for (int i = attack_rounds(); i > 0; i--) {
@@ -185,7 +186,7 @@ TEST(containers_that_start_with_a_raced_sub_path_never_see_the_host)
 /* CVE-2019-19921, CVE-2025-52881: the race for /proc itself, in a volume that two containers share. */
 TEST(containers_whose_proc_lies_in_a_raced_volume_never_write_elsewhere)
 {
-	static const struct lp_sysctl sysctls[] = { { "net.ipv4.ip_unprivileged_port_start", "77" } };
+	static const struct lp_sysctl sysctls[] = { { "net.ipv4.ip_unprivileged_port_start", "7" } };
 	struct cage *cage = attack_cage();
 	struct lp_mount *volume = cage_mount(cage, LP_MOUNT_BIND, "/v");
 	struct arena arena = arena_new();
@@ -196,9 +197,10 @@ TEST(containers_whose_proc_lies_in_a_raced_volume_never_write_elsewhere)
 	cage->config.sysctls = sysctls;
 	cage->config.sysctl_count = 1;
 	for (int i = attack_rounds(); i > 0; i--) {
-		if (cage_shell(cage, "cat /proc/sys/net/ipv4/ip_unprivileged_port_start; ls /v/a/limpet-secret /v/b/limpet-secret 2>/dev/null") < 0)
+		if (cage_shell(cage, "read port </proc/sys/net/ipv4/ip_unprivileged_port_start; echo $port; [ ! -e /v/a/limpet-secret ] || echo secret;"
+		    "[ ! -e /v/b/limpet-secret ] || echo secret") < 0)
 			continue;
-		CHECK_STR(cage->out, "77\n");
+		CHECK_STR(cage->out, "7\n");
 		started++;
 	}
 	CHECK(started > 0);
@@ -228,9 +230,11 @@ TEST(containers_whose_dev_is_raced_have_real_covers_or_do_not_start)
 	racers[0] = attack_race(dev, "null", "link");
 	racers[1] = attack_race(dev, "console", "link2");
 	for (int i = attack_rounds(); i > 0; i--) {
-		if (cage_shell(cage, "stat -c '%F %t:%T' /proc/interrupts /proc/timer_list; { true >>/proc/sys/kernel/core_pattern; } 2>/err && echo writable; echo") < 0)
+		if (cage_shell(cage, "for f in interrupts timer_list; do [ -c /proc/$f ] || echo uncovered; done; read line </proc/interrupts && echo read;"
+		    "{ true >>/proc/sys/kernel/core_pattern; } 2>/err && echo writable; echo up") < 0)
 			continue;
-		CHECK_STR(cage->out, "character special file 1:3\ncharacter special file 1:3\n\n");
+		if (strcmp(cage->out, "up\n") != 0)
+			FAIL("round %d: %s", i, cage->out);
 		started++;
 	}
 	CHECK(started > 0);

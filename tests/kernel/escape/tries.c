@@ -75,7 +75,7 @@ kernel_files(void)
 		"/sys/fs/cgroup/release_agent", "/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/cgroup.subtree_control",
 		"/sys/fs/cgroup/cgroup.kill", "/sys/kernel/debug/sched/features", "/sys/firmware/efi/vars/new_var", "/sys/kernel/security/lsm" };
 	static const char *const read_only[] = { "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats",
-		"/proc/kmsg", "/proc/kpagecount", "/proc/acpi/wakeup", "/proc/interrupts", "/sys/firmware/dmi/tables/DMI", "/sys/kernel/debug/sleep_time",
+		"/proc/kmsg", "/proc/acpi/wakeup", "/proc/interrupts", "/sys/firmware/dmi/tables/DMI", "/sys/kernel/debug/sleep_time",
 		"/sys/devices/virtual/powercap/intel-rapl/intel-rapl:0/energy_uj", "/dev/mem", "/dev/kmsg" };
 
 	for (size_t i = 0; i < lp_count(written); i++)
@@ -355,6 +355,32 @@ overwrite(void)
  * Whoever joins is looked at all the time: its executable, its memory, its descriptors. What it executes here is ours to look at, so only another
  * executable counts, and memory that could be opened before.
  */
+static bool
+is_of_the_image(const char *path)
+{
+	return strcmp(path, "/attack") == 0 || strcmp(path, "/bin/busybox") == 0;
+}
+
+/* Attached to, it cannot change what it executes meanwhile. */
+static void
+attach_to(const char *pid)
+{
+	pid_t id = (pid_t)strtol(pid, NULL, 10);
+	char path[64], exe[300];
+	ssize_t len;
+
+	if (ptrace(PTRACE_SEIZE, id, NULL, NULL) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	len = readlink(path, exe, sizeof(exe) - 1);
+	exe[len > 0 ? len : 0] = '\0';
+	if (len > 0 && !is_of_the_image(exe))
+		(void)printf("attached to %s, which runs %s: SUCCEEDED\n", pid, exe);
+	(void)ptrace(PTRACE_INTERRUPT, id, NULL, NULL);
+	(void)waitpid(id, NULL, __WALL);
+	(void)ptrace(PTRACE_DETACH, id, NULL, NULL);
+}
+
 static void
 look_at(const char *pid)
 {
@@ -365,12 +391,12 @@ look_at(const char *pid)
 	(void)snprintf(path, sizeof(path), "/proc/%s/exe", pid);
 	len = readlink(path, before, sizeof(before) - 1);
 	before[len > 0 ? len : 0] = '\0';
-	if (len > 0 && strcmp(before, "/attack") != 0 && strcmp(before, "/bin/busybox") != 0)
+	if (len > 0 && !is_of_the_image(before))
 		(void)printf("executable %s of %s: SUCCEEDED\n", before, pid);
 	(void)snprintf(path, sizeof(path), "/proc/%s/fd/3", pid);
 	len = readlink(path, after, sizeof(after) - 1);
 	after[len > 0 ? len : 0] = '\0';
-	if (len > 0 && before[0] == '\0' && strncmp(after, "/", 1) == 0 && strncmp(after, "/proc", 5) != 0 && strcmp(after, "/bin/busybox") != 0)
+	if (len > 0 && before[0] == '\0' && strncmp(after, "/", 1) == 0 && strncmp(after, "/proc", 5) != 0 && !is_of_the_image(after))
 		(void)printf("descriptor %s of %s: SUCCEEDED\n", after, pid);
 	(void)snprintf(path, sizeof(path), "/proc/%s/root/limpet-secret", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -395,6 +421,7 @@ watch_joiners(void)
 			(void)snprintf(pid, sizeof(pid), "%d", (int)id);
 			for (int i = 0; i < 20; i++)
 				look_at(pid);
+			attach_to(pid);
 			seen++;
 			next = id + 1;
 			break;
