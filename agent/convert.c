@@ -50,19 +50,18 @@ convert_args(const struct lp_spec_container *container, const struct lp_image *i
 static int
 convert_process(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json,
     const struct lp_spec_container *container, const struct lp_facts_image *who, const struct lp_facts *facts,
-    struct lp_process_config *out, struct lp_err *err)
+    struct lp_env *env, struct lp_process_config *out, struct lp_err *err)
 {
-	struct lp_env env;
 	int rc;
 
 	rc = lp_convert_process_rights(arena, pod, pod_json, container, who, facts, out, err);
 	if (rc == 0)
-		rc = lp_env_build(&env, arena, pod, pod_json, container, who->image, facts, err);
+		rc = lp_env_build(env, arena, pod, pod_json, container, who->image, facts, err);
 	if (rc == 0)
-		rc = convert_args(container, who->image, &env, &out->args, err);
+		rc = convert_args(container, who->image, env, &out->args, err);
 	if (rc < 0)
 		return rc;
-	out->env = lp_env_list(&env);
+	out->env = lp_env_list(env);
 	out->cwd = container->working_dir ? container->working_dir : *who->image->workdir ? who->image->workdir : "/";
 	out->terminal = container->tty.value;
 	out->oom_score_set = true;
@@ -126,6 +125,7 @@ convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
     struct lp_control_container *out, struct lp_err *err)
 {
 	struct lp_container_config *config = &out->config;
+	struct lp_env env;
 	struct lp_volume *volumes = NULL;
 	size_t volume_count = 0;
 	int rc;
@@ -139,7 +139,7 @@ convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
 	    who->image->stop_signal);
 	out->message_path = container->termination_message_path;
 	out->message_from_log = lp_text_same(container->termination_message_policy, "FallbackToLogsOnError");
-	rc = convert_process(arena, pod, pod_json, container, who, facts, &config->process, err);
+	rc = convert_process(arena, pod, pod_json, container, who, facts, &env, &config->process, err);
 	if (rc == 0)
 		rc = convert_rootfs(arena, container, who->image, facts, &config->rootfs, err);
 	if (rc == 0)
@@ -147,7 +147,7 @@ convert_container(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
 	if (rc == 0)
 		rc = lp_convert_mounts(arena, pod, pod_json, container, who->image, volumes, volume_count, facts, config, err);
 	if (rc == 0)
-		rc = lp_convert_probes(arena, container, pod->spec->host_network.value || !facts->pod_ip ? facts->node_ip : facts->pod_ip, out, err);
+		rc = lp_convert_probes(arena, container, &env, pod->spec->host_network.value || !facts->pod_ip ? facts->node_ip : facts->pod_ip, out, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "container %s", container->name);
 	if (lp_convert_limits(arena, pod, container, facts, &config->limits) < 0)

@@ -7,6 +7,7 @@
 #define LP_AGENT_CONVERT_PARTS_H
 
 #include "agent/convert.h"
+#include "agent/env.h"
 
 /* ---- security ---- */
 
@@ -39,8 +40,8 @@ int lp_convert_tmpfs(struct lp_arena *arena, const struct lp_spec_pod *pod, cons
 
 /* ---- probes and hooks ---- */
 
-/* `address`: whom to ask where the pod names no host. */
-int lp_convert_probes(struct lp_arena *arena, const struct lp_spec_container *container, const char *address,
+/* `env`: what $(VAR) in a command stands for. `address`: whom to ask where the pod names no host. */
+int lp_convert_probes(struct lp_arena *arena, const struct lp_spec_container *container, const struct lp_env *env, const char *address,
     struct lp_control_container *out, struct lp_err *err);
 
 /* ---- files ---- */

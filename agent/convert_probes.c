@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/convert_parts.h"
+#include "agent/env.h"
 #include "base/text.h"
 
 /* Probes and hooks of a container -> the keeper's record. */
@@ -56,15 +57,16 @@ convert_tcp(const struct lp_spec_container *container, const struct lp_spec_tcp_
 }
 
 static int
-convert_exec(struct lp_arena *arena, const struct lp_spec_exec_action *from, struct lp_control_action *out, struct lp_err *err)
+convert_exec(const struct lp_env *env, const struct lp_spec_exec_action *from, struct lp_control_action *out, struct lp_err *err)
 {
 	const struct lp_spec_words *words = &from->command;
-	const char **args = lp_arena_alloc(arena, (words->count + 1) * sizeof(*args));
+	const char **args = lp_arena_alloc(env->arena, (words->count + 1) * sizeof(*args));
 
 	if (!args)
 		return lp_err_set(err, -ENOMEM, "command");
 	for (size_t i = 0; i < words->count; i++)
-		args[i] = words->items[i];
+		if (!(args[i] = lp_env_expand(env, words->items[i])))
+			return lp_err_set(err, -ENOMEM, "command");
 	args[words->count] = NULL;
 	out->deed = LP_CONTROL_DEED_EXEC;
 	out->args = args;
@@ -72,7 +74,7 @@ convert_exec(struct lp_arena *arena, const struct lp_spec_exec_action *from, str
 }
 
 static int
-convert_probe(struct lp_arena *arena, const struct lp_spec_container *container, const struct lp_spec_probe *from, const char *address,
+convert_probe(const struct lp_env *env, const struct lp_spec_container *container, const struct lp_spec_probe *from, const char *address,
     struct lp_control_probe *out, struct lp_err *err)
 {
 	struct lp_control_action *action = &out->action;
@@ -85,11 +87,11 @@ convert_probe(struct lp_arena *arena, const struct lp_spec_container *container,
 	out->grace_set = from->termination_grace_period_seconds.has;
 	out->grace_ms = 1000 * from->termination_grace_period_seconds.value;
 	if (from->http_get)
-		return convert_http(arena, container, from->http_get, address, action, err);
+		return convert_http(env->arena, container, from->http_get, address, action, err);
 	if (from->tcp_socket)
 		return convert_tcp(container, from->tcp_socket, address, action, err);
 	if (from->exec)
-		return convert_exec(arena, from->exec, action, err);
+		return convert_exec(env, from->exec, action, err);
 	if (from->grpc) {
 		action->deed = LP_CONTROL_DEED_GRPC;
 		action->host = address;
@@ -101,15 +103,15 @@ convert_probe(struct lp_arena *arena, const struct lp_spec_container *container,
 }
 
 static int
-convert_hook(struct lp_arena *arena, const struct lp_spec_container *container, const struct lp_spec_lifecycle_handler *from,
+convert_hook(const struct lp_env *env, const struct lp_spec_container *container, const struct lp_spec_lifecycle_handler *from,
     const char *address, struct lp_control_action *out, struct lp_err *err)
 {
 	if (!from)
 		return 0;
 	if (from->exec)
-		return convert_exec(arena, from->exec, out, err);
+		return convert_exec(env, from->exec, out, err);
 	if (from->http_get)
-		return convert_http(arena, container, from->http_get, address, out, err);
+		return convert_http(env->arena, container, from->http_get, address, out, err);
 	if (from->sleep) {
 		out->deed = LP_CONTROL_DEED_SLEEP;
 		out->sleep_ms = 1000 * from->sleep->seconds.value;
@@ -119,7 +121,7 @@ convert_hook(struct lp_arena *arena, const struct lp_spec_container *container, 
 }
 
 int
-lp_convert_probes(struct lp_arena *arena, const struct lp_spec_container *container, const char *address,
+lp_convert_probes(struct lp_arena *arena, const struct lp_spec_container *container, const struct lp_env *env, const char *address,
     struct lp_control_container *out, struct lp_err *err)
 {
 	const struct lp_spec_probe *const probes[LP_CONTROL_PROBES] = {
@@ -132,16 +134,18 @@ lp_convert_probes(struct lp_arena *arena, const struct lp_spec_container *contai
 
 	if (!list)
 		return lp_err_set(err, -ENOMEM, "container %s", container->name);
+	if (!address || !*address)
+		address = "127.0.0.1";		/* the host's network, and no address of its own is known */
 	for (int32_t kind = 0; kind < LP_CONTROL_PROBES && !rc; kind++) {
 		if (!probes[kind])
 			continue;
 		list[out->probe_count].kind = kind;
-		rc = convert_probe(arena, container, probes[kind], address, &list[out->probe_count++], err);
+		rc = convert_probe(env, container, probes[kind], address, &list[out->probe_count++], err);
 	}
 	out->probes = list;
 	if (!rc && container->lifecycle)
-		rc = convert_hook(arena, container, container->lifecycle->post_start, address, &out->post_start, err);
+		rc = convert_hook(env, container, container->lifecycle->post_start, address, &out->post_start, err);
 	if (!rc && container->lifecycle)
-		rc = convert_hook(arena, container, container->lifecycle->pre_stop, address, &out->pre_stop, err);
+		rc = convert_hook(env, container, container->lifecycle->pre_stop, address, &out->pre_stop, err);
 	return rc;
 }

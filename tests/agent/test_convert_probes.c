@@ -50,7 +50,7 @@ TEST(each_kind_of_probe_is_what_the_pod_says)
 {
 	struct lp_err err = { 0 };
 	const struct lp_control_container *c = convert("", "\"startupProbe\":{\"tcpSocket\":{\"port\":81,\"host\":\"10.1.1.1\"}},"
-	    "\"livenessProbe\":{\"exec\":{\"command\":[\"a\",\"b\"]},\"terminationGracePeriodSeconds\":9},"
+	    "\"env\":[{\"name\":\"V\",\"value\":\"v\"}],\"livenessProbe\":{\"exec\":{\"command\":[\"a\",\"b$(V)\",\"$(NONE)\"]},\"terminationGracePeriodSeconds\":9},"
 	    "\"readinessProbe\":{\"grpc\":{\"port\":5000,\"service\":\"s\"}}", &err);
 
 	CHECK(c != NULL);
@@ -60,8 +60,9 @@ TEST(each_kind_of_probe_is_what_the_pod_says)
 	CHECK_STR(c->probes[0].action.host, "10.1.1.1");
 	CHECK_INT(c->probes[0].action.port, 81);
 	CHECK_INT(c->probes[1].action.deed, LP_CONTROL_DEED_EXEC);
-	CHECK_STR(c->probes[1].action.args[1], "b");
-	CHECK(c->probes[1].action.args[2] == NULL);
+	CHECK_STR(c->probes[1].action.args[1], "bv");
+	CHECK_STR(c->probes[1].action.args[2], "$(NONE)");
+	CHECK(c->probes[1].action.args[3] == NULL);
 	CHECK(c->probes[1].grace_set);
 	CHECK_INT(c->probes[1].grace_ms, 9000);
 	CHECK_INT(c->probes[2].action.deed, LP_CONTROL_DEED_GRPC);
