@@ -34,7 +34,7 @@ cp build/images/busybox.tar build/images/busybox-docker.tar build/images/nodejs-
 for program in $programs; do
 	strip -o "$work/case/kernel/$(basename "$program")" "$program" || exit 1
 done
-tests/vm/run --cpus 1 --memory 1536 --timeout 300 "$work/case" "$work/out"
+tests/vm/run --cpus 1 --memory 1536 --timeout 450 "$work/case" "$work/out"
 rc=$?
 grep -E '^(== |not ok |#|STATUS)' "$work/out/console" 2>/dev/null
 echo "$(grep -c '^ok ' "$work/out/console") passed, $(grep -c '^not ok ' "$work/out/console") failed," \
