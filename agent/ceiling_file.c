@@ -110,11 +110,14 @@ lp_ceiling_file_check(const struct lp_ceiling_file *file, struct lp_pod *pod)
 {
 	lp_auto_arena struct lp_arena arena;
 	const struct lp_spec_pod *view;
+	const struct lp_json *json;
 	const char *reason;
 	struct lp_err err = { 0 };
 
-	lp_arena_init(&arena, POD_MAX);
-	view = file->certain && file->present && is_alive(pod) ? lp_parse(&arena, pod, pod->json) : NULL;
+	lp_arena_init(&arena, 2ul * POD_MAX);
+	/* A size that is only wished (resize.h) is refused without harm to what runs. */
+	json = file->certain && file->present && is_alive(pod) ? lp_resize_present(pod, &arena) : NULL;
+	view = json ? lp_parse(&arena, pod, json) : NULL;
 	reason = view && view->spec ? lp_ceiling_refuses(&file->ceiling, view, 0, &err) : NULL;
 	if (reason)
 		lp_pod_fail(pod, reason, err.text, -1);

@@ -282,9 +282,8 @@ lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 		if (name_containers(pod) < 0)
 			lp_log(LP_LOG_ERROR, "out of memory", "pod=%s/%s", pod->namespace, pod->name);
 		read_final(pod);
+		lp_resize_want(pod, old);	/* first: a size that may not be is refused by itself, without harm to what runs */
 		lp_ceiling_file_check(&pod->agent->ceiling, pod);
-		if (!pod->fail_reason[0])
-			lp_resize_want(pod, old);
 		lp_arena_fini(&former);
 	}
 	lp_pod_look(pod);

@@ -107,6 +107,18 @@ lp_resize_enforced(const struct lp_pod *pod, const char *container, const struct
 	return lp_json_get(spec, "resources");
 }
 
+const struct lp_json *
+lp_resize_present(const struct lp_pod *pod, struct lp_arena *arena)
+{
+	struct lp_json *copy;
+
+	if (!pod->resize.before)
+		return pod->json;
+	copy = lp_json_copy(arena, pod->json);
+	lp_json_set(arena, lp_json_get(copy, "spec"), "containers", lp_json_copy(arena, pod->resize.before));
+	return arena->failed ? NULL : copy;
+}
+
 /* ---- room on this node */
 
 static void
@@ -166,6 +178,22 @@ has_room(struct lp_pod *pod)
 	return false;
 }
 
+/* What the owner of this node allows at most holds for a size that changes too. */
+static bool
+is_allowed(struct lp_pod *pod)
+{
+	lp_auto_arena struct lp_arena arena;
+	const struct lp_spec_pod *view;
+	struct lp_err err = { 0 };
+
+	lp_arena_init(&arena, VIEW_MAX);
+	view = lp_parse(&arena, pod, pod->json);
+	if (view && view->spec && !lp_ceiling_refuses(&pod->agent->ceiling.ceiling, view, 0, &err))
+		return true;
+	set_state(pod, LP_RESIZE_INFEASIBLE, view ? err.text : "out of memory");
+	return false;
+}
+
 /* ---- acting */
 
 static int
@@ -189,15 +217,14 @@ send(struct lp_pod *pod, const char *container, struct lp_cgroup_limits *limits,
 static bool
 grows(struct lp_arena *arena, const struct lp_pod *pod, const struct lp_cgroup_limits *limits)
 {
-	struct lp_json *was = lp_json_copy(arena, pod->json);
+	const struct lp_json *was = lp_resize_present(pod, arena);
 	const struct lp_spec_pod *view;
 	struct lp_cgroup_limits former;
 	const struct lp_facts facts = { .memory_bytes = pod->agent->node.memory_bytes };
 
 	if (!pod->resize.before)
 		return true;
-	lp_json_set(arena, lp_json_get(was, "spec"), "containers", lp_json_copy(arena, pod->resize.before));
-	view = lp_parse(arena, pod, was);
+	view = was ? lp_parse(arena, pod, was) : NULL;
 	if (!view || !view->spec || lp_convert_pod_limits(arena, view, &facts, &former) < 0 || !former.memory_max_bytes)
 		return true;
 	return !limits->memory_max_bytes || limits->memory_max_bytes >= former.memory_max_bytes;
@@ -251,7 +278,7 @@ lp_resize_try(struct lp_pod *pod)
 	if (resize->state == LP_RESIZE_NONE || resize->state == LP_RESIZE_ACTING || !pod->connected || pod->keeper != LP_PODPLAN_RUNNING ||
 	    pod->stop_asked)
 		return;
-	if (!has_room(pod))
+	if (!is_allowed(pod) || !has_room(pod))
 		return;
 	resize->waiting = 0;
 	resize->tried_ms = now_ms;

@@ -47,6 +47,8 @@ void lp_resize_adopted(struct lp_pod *pod);
 /* The keeper's answer. */
 void lp_resize_done(struct lp_pod *pod, const struct lp_err *err);
 
+/* The pod with the sizes that are enforced now; pod->json itself when they are the wished ones. In the arena; NULL: no memory. */
+const struct lp_json *lp_resize_present(const struct lp_pod *pod, struct lp_arena *arena);
 /* The resources of a container as they are enforced now. */
 const struct lp_json *lp_resize_enforced(const struct lp_pod *pod, const char *container, const struct lp_json *spec);
 

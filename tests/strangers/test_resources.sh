@@ -9,6 +9,7 @@ ln -s "$PWD/build/kubectl/kubectl-1.32" "$dir/bin/kubectl"
 # a disk of our own, small enough to be filled
 mkdir -p "$dir/up"
 mount -t tmpfs -o size=200m data "$dir/up" || skip "may not mount"
+echo "podMemory: 256Mi" >"$dir/up/ceiling.yaml"
 start_up --agent-option "eviction-hard=nodefs.available<25%,memory.available<1Mi" --agent-option system-reserved=cpu=100m,memory=64Mi \
 	--agent-option eviction-pressure-transition-period=3s
 PATH=$PWD/build:$dir/bin:$PATH
@@ -83,6 +84,9 @@ refuses "only cpu and memory resources are mutable" kubectl patch pod busy --sub
 refuses "QOS Class may not change" kubectl patch pod busy --subresource resize -p '{"spec":{"containers":[{"name":"spin","resources":{"requests":{"cpu":"700m","memory":"96Mi"}}}]}}'
 check "more than the node has" kubectl patch pod busy --subresource resize -p '{"spec":{"containers":[{"name":"spin","resources":{"limits":{"cpu":"999"},"requests":{"cpu":"999"}}}]}}'
 wait_until 10 "is told to be infeasible" sh -c 'kubectl get pod busy -o "jsonpath={.status.conditions[?(@.type==\"PodResizePending\")].reason}" | grep -qx Infeasible'
+check "more than the owner of the node allows" kubectl patch pod busy --subresource resize \
+	-p '{"spec":{"containers":[{"name":"spin","resources":{"limits":{"cpu":"700m","memory":"512Mi"},"requests":{"cpu":"200m"}}}]}}'
+wait_until 10 "is infeasible too" sh -c 'kubectl get pod busy -o "jsonpath={.status.conditions[?(@.type==\"PodResizePending\")].message}" | grep -q podMemory'
 check "and stays what it was" test "$(kubectl get pod busy -o 'jsonpath={.status.containerStatuses[0].resources.limits.cpu}')" = 700m
 
 # logs
