@@ -1,7 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -11,6 +14,8 @@
 #include "tools/oci/oci_rootless.h"
 
 static const char own_parent[] = "/limpet-oci";
+
+enum { PARENT_TRIES = 20 };
 
 /* "a-b.slice" lies in "a.slice": systemd's way to say a/b. "-" is the top. */
 static char *
@@ -87,7 +92,7 @@ lp_oci_cgroup_path(struct lp_arena *arena, const char *wanted, const char *id, c
 		*out = lp_arena_printf(arena, "%s/%s", own_parent, id);
 		return *out ? 0 : lp_err_set(err, -ENOMEM, "cgroup");
 	}
-	if (lp_oci_global.systemd || strcmp(lp_oci_global.cgroup_manager, "systemd") == 0)
+	if ((lp_oci_global.systemd || strcmp(lp_oci_global.cgroup_manager, "systemd") == 0) && wanted[0] != '/')
 		return systemd_path(arena, wanted, out, err);
 	*out = clean_path(arena, wanted[0] == '/' ? wanted : lp_arena_printf(arena, "%s/%s", own_parent, wanted));
 	if (!*out || !(*out)[0])
@@ -100,6 +105,46 @@ static bool
 any_limit(const struct lp_cgroup_limits *limits)
 {
 	return lp_cgroup_needs(limits) != 0 || limits->unified_count != 0;
+}
+
+/*
+ * Another container's end takes an empty parent away (lp_oci_cgroup_tidy). Who makes something in it holds a shared lock meanwhile; -ESTALE when it
+ * was gone before. Their lock is held for two system calls; one that stays is of somebody who has no business there: we go on without.
+ */
+static int
+hold(int root, const char *parent, int fd)
+{
+	struct stat held, named;
+
+	for (int i = 0; i < PARENT_TRIES && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK; i++)
+		(void)poll(NULL, 0, 1);
+	if (fstat(fd, &held) < 0)
+		return -errno;
+	return fstatat(root, parent, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == held.st_ino ? 0 : -ESTALE;
+}
+
+static int
+make_parent(int root, const char *parent, uint32_t controllers, int *out_fd, struct lp_err *err)
+{
+	int rc = -ESTALE;
+
+	for (int i = 0; i < PARENT_TRIES && (rc == -ESTALE || rc == -ENOENT); i++) {
+		lp_auto_fd int fd = -1;
+
+		rc = lp_cgroup_make_with(root, parent, controllers, &fd, NULL, err);
+		if (rc == 0)
+			rc = hold(root, parent, fd);
+		if (rc == 0)
+			*out_fd = lp_take_fd(&fd);
+	}
+	return rc == -ESTALE ? lp_err_say(err, rc, "cgroup %s: is taken away by others again and again", parent) : rc;
+}
+
+void
+lp_oci_cgroup_settle(int parent_fd)
+{
+	if (parent_fd >= 0)
+		(void)flock(parent_fd, LOCK_UN);
 }
 
 int
@@ -121,7 +166,7 @@ lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, in
 	if (rc == 0 && slash == path)
 		rc = lp_path_open(root, ".", O_RDONLY | O_DIRECTORY, 0, out_fd, &words);
 	else if (rc == 0)
-		rc = lp_cgroup_make_with(root, parent + 2, lp_cgroup_needs(limits), out_fd, NULL, &words);
+		rc = make_parent(root, parent + 2, lp_cgroup_needs(limits), out_fd, &words);
 	if (rc == 0)
 		return 0;
 	if (rc == -EOPNOTSUPP || ((rc == -EACCES || rc == -EPERM || rc == -EROFS) && (lp_oci_rootless() || !any_limit(limits)))) {
@@ -131,6 +176,23 @@ lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, in
 	if (err)
 		*err = words;
 	return rc;
+}
+
+int
+lp_oci_cgroup_check(int parent_fd, const char *path, struct lp_err *err)
+{
+	lp_auto_fd int cgroup = -1;
+	lp_auto_buf struct lp_buf frozen;
+	bool populated = false;
+
+	lp_buf_init(&frozen, 64);
+	if (parent_fd < 0 || lp_cgroup_open(parent_fd, strrchr(path, '/') + 1, &cgroup, NULL) < 0)
+		return 0;	/* the usual case: it is not there */
+	if (lp_cgroup_populated(cgroup, &populated, NULL) == 0 && populated)
+		return lp_err_say(err, -EBUSY, "container's cgroup is not empty: processes live in %s already", path);
+	if (lp_path_read(cgroup, "cgroup.freeze", &frozen, NULL) == 0 && frozen.len && frozen.data[0] == '1')
+		return lp_err_say(err, -EBUSY, "container's cgroup unexpectedly frozen: %s; remove it or write 0 to its cgroup.freeze", path);
+	return 0;
 }
 
 int
@@ -145,10 +207,12 @@ lp_oci_cgroup_claim(struct lp_oci_state *state, struct lp_err *err)
 void
 lp_oci_cgroup_tidy(const char *path)
 {
-	lp_auto_fd int root = -1;
+	lp_auto_fd int root = -1, parent = -1;
 
 	if (path && (strncmp(path, own_parent, sizeof(own_parent) - 1) != 0 || strchr(path + sizeof(own_parent), '/')))
 		return;
-	if (lp_cgroup_root_open(NULL, &root, NULL) == 0)
+	if (lp_cgroup_root_open(NULL, &root, NULL) < 0 || lp_cgroup_open(root, own_parent + 1, &parent, NULL) < 0)
+		return;
+	if (flock(parent, LOCK_EX | LOCK_NB) == 0)	/* else somebody is just making a container in it */
 		(void)unlinkat(root, own_parent + 1, AT_REMOVEDIR);	/* others live there: it stays */
 }

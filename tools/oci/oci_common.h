@@ -27,6 +27,11 @@ int lp_oci_cgroup_path(struct lp_arena *arena, const char *wanted, const char *i
 
 /* Make the parent. 0 with *out_fd -1: this machine or this user has no cgroup v2 to give, which is a warning. */
 int lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, int *out_fd, struct lp_err *err);
+/* Once the container's own directory is in it (or will not be): others may try to take the parent away again. */
+void lp_oci_cgroup_settle(int parent_fd);
+
+/* Nobody lives in what is there by that name, and it is not frozen: what would start in it would not move. -EBUSY. parent_fd -1: no cgroup. */
+int lp_oci_cgroup_check(int parent_fd, const char *path, struct lp_err *err);
 
 /* Remember which directory it is: from here on it is this container's to kill and to remove. */
 int lp_oci_cgroup_claim(struct lp_oci_state *state, struct lp_err *err);

@@ -397,6 +397,8 @@ make(struct making *making, const char *id, bool detach, struct lp_err *err)
 	if (rc == 0 && making->cgroup_parent < 0)
 		state->cgroup = "";
 	if (rc == 0)
+		rc = lp_oci_cgroup_check(making->cgroup_parent, state->cgroup, err);
+	if (rc == 0)
 		rc = write_first_state(making, bundle, err);
 	if (rc == 0)
 		rc = lp_oci_home_put(&making->found.home, "config.json", making->text.data, making->text.len, err);
@@ -410,6 +412,7 @@ make(struct making *making, const char *id, bool detach, struct lp_err *err)
 	config->cgroup_parent_fd = making->cgroup_parent;
 	config->cgroup_delegate = owns_cgroup(config);
 	config->cgroup_name = state->record.cgroup_name;
+	lp_oci_debug("container %s: nsexec container setup, cgroup \"%s\", %zu mounts", id, state->cgroup, config->mount_count);
 	return 0;
 }
 
@@ -431,7 +434,8 @@ finish(struct making *making, struct lp_err *err)
 		lp_oci_warn("container %s: %s", state->id, lp_buf_text(&making->config.notes));
 	if (lp_container_notes(making->container)[0])
 		lp_oci_warn("container %s: %s", state->id, lp_container_notes(making->container));
-	lp_oci_debug("container %s created, pid %d", state->id, (int)lp_container_pid(making->container));
+	lp_oci_debug("container %s: child process in init(), pid %d: everything is set up, it waits for start", state->id,
+	    (int)lp_container_pid(making->container));
 	return rc;
 }
 
@@ -449,6 +453,7 @@ undo(struct making *making)
 {
 	struct lp_err ignored;
 
+	lp_oci_cgroup_settle(making->cgroup_parent);
 	if (making->found.home.dir < 0)
 		return;
 	making->found.state.ready = making->found.state.record.pid > 0;	/* hooks ran: so do those of the end */
@@ -478,6 +483,7 @@ lp_oci_create_main(int argc, char **argv)
 		rc = open_start_socket(&making, &err);
 	if (rc == 0)
 		rc = lp_container_create(&making.config.container, &making.container, &err);
+	lp_oci_cgroup_settle(making.cgroup_parent);
 	if (rc == 0)
 		rc = finish(&making, &err);
 	if (rc == 0)
@@ -517,10 +523,13 @@ run(struct making *making, const char *id, int *out_status, struct lp_err *err)
 		rc = lp_err_set(err, -errno, "become the subreaper");
 	if (rc == 0)
 		rc = lp_container_create(&making->config.container, &making->container, err);
+	lp_oci_cgroup_settle(making->cgroup_parent);
 	if (rc == 0)
 		rc = finish(making, err);
 	if (rc == 0)
 		rc = lp_container_start(making->container, err);
+	if (rc == 0)
+		lp_oci_debug("container %s: init: closing the pipe to signal completion", id);
 	if (rc == 0)
 		rc = complete(making, err);
 	if (rc == 0)

@@ -282,7 +282,11 @@ exec(struct making *making, const struct lp_oci_line *line, int *out_status, str
 	if (rc < 0)
 		return rc;
 	lp_process_init(&process);
+	lp_oci_debug("container %s: nsexec container setup, joining its namespaces", making->found.state.id);
+	lp_oci_debug("container %s: setns_init: about to exec %s", making->found.state.id, making->process.args[0]);
 	rc = lp_container_exec(making->container, &making->process, &process, err);
+	if (rc == 0)
+		lp_oci_debug("container %s: child process in init() was pid %d", making->found.state.id, (int)process.pid);
 	if (rc == 0 && wanted.console_socket)
 		rc = lp_oci_console_send(wanted.console_socket, name, sizeof(name) - 1, process.terminal, err);
 	if (rc == 0 && wanted.pid_file)
