@@ -346,10 +346,22 @@ add_note(struct lp_launch *launch, const char *words)
 	(void)lp_buf_printf(&launch->notes, "%s%s", launch->notes.len ? "; " : "", words);
 }
 
+/* A killed process closes its files a little before it can be waited for; its memory, and with it its executable, went first. */
+static bool
+is_ending(pid_t pid)
+{
+	char path[32], exe[16];
+	int proc_fd;
+
+	(void)snprintf(path, sizeof(path), "%d/exe", (int)pid);
+	return lp_mount_proc(&proc_fd, NULL) == 0 && readlinkat(proc_fd, path, exe, sizeof(exe)) < 0 && errno == ENOENT;
+}
+
 /* End of file: the program runs, or somebody killed the child on its way. */
 static int
 check_executed(const struct lp_launch *launch, struct lp_err *err)
 {
+	struct pollfd end = { .fd = launch->pidfd, .events = POLLIN };
 	siginfo_t info = { 0 };
 	bool executed = false;
 
@@ -359,7 +371,11 @@ check_executed(const struct lp_launch *launch, struct lp_err *err)
 			return 0;
 		return lp_err_say(err, -ECHILD, "the container's first process ended before its program ran");
 	}
-	if (waitid((idtype_t)WAITID_PIDFD, (id_t)launch->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+	if (waitid((idtype_t)WAITID_PIDFD, (id_t)launch->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return 0;	/* not ours to ask */
+	if (info.si_pid == 0 && is_ending(launch->pid) && poll(&end, 1, EXEC_TIMEOUT_MS) == 1)
+		(void)waitid((idtype_t)WAITID_PIDFD, (id_t)launch->pidfd, &info, WEXITED | WNOHANG | WNOWAIT);	/* as before */
+	if (info.si_pid == 0)
 		return 0;	/* alive */
 	if (lp_record_executed(launch->pid, &executed, err) < 0)
 		return err ? err->code : -EIO;
