@@ -192,7 +192,9 @@ YAML
 check "a pod within the size of pods runs" kubectl wait --for=condition=Ready pod/growing --timeout=30s
 shows "patched" kubectl patch pod growing --subresource resize --type strategic \
 	-p '{"spec": {"containers": [{"name": "audit", "resources": {"requests": {"memory": "128Mi"}, "limits": {"memory": "128Mi"}}}]}}'
-wait_until 10 "and may not grow beyond it" says growing '^Failed NodeCeiling resources.memory of the pod: '
+wait_until 10 "and may not grow beyond it" sh -c "build/kubectl/kubectl-1.32 get pod growing -o yaml | grep -q 'reason: Infeasible'"
+shows '^resources.memory of the pod: .*podMemory' kubectl get pod growing -o 'jsonpath={.status.conditions[?(@.type=="PodResizePending")].message}'
+shows '^Running 32Mi$' kubectl get pod growing -o 'jsonpath={.status.phase} {.status.containerStatuses[0].resources.limits.memory}'
 ceiling 'privileged: maybe'
 wait_until 10 "a file that cannot be read is a condition" sh -c "build/kubectl/kubectl-1.32 get node story -o yaml | grep -q 'privileged: must be true or false'"
 pod still '' 'privileged: true'
