@@ -184,7 +184,9 @@ calls(void)
 	denied("pidfd_getfd", syscall(SYS_pidfd_getfd, -1, 0, 0));
 	denied("quotactl", syscall(SYS_quotactl, 0, NULL, 0, NULL));
 	denied("acct", syscall(SYS_acct, "/acct"));
+#ifdef SYS_iopl
 	denied("iopl", syscall(SYS_iopl, 3));
+#endif
 	denied("syslog", syscall(SYS_syslog, 3, NULL, 0));
 	denied("sethostname", sethostname("owned", 5));
 	denied("settimeofday", syscall(SYS_settimeofday, NULL, NULL));
@@ -439,6 +441,29 @@ processes(void)
 	(void)printf("parent %d\n", (int)getppid());
 }
 
+/* The first process of a pid namespace that is not ours alone. */
+static void
+first(void)
+{
+	char text[300];
+
+	try("executable", readlink("/proc/1/exe", text, sizeof(text)));
+	try_open("/proc/1/exe", O_RDONLY);
+	try_open("/proc/1/mem", O_RDWR);
+	try_read("/proc/1/environ");
+	try_read("/proc/1/maps");
+	try_read("/proc/1/auxv");
+	try("root", readlink("/proc/1/root", text, sizeof(text)));
+	try_open("/proc/1/root/", O_RDONLY | O_DIRECTORY);
+	try_open("/proc/1/cwd/", O_RDONLY | O_DIRECTORY);
+	try_open("/proc/1/ns/mnt", O_RDONLY);
+	try("seize", ptrace(PTRACE_SEIZE, 1, NULL, NULL));
+	(void)kill(1, SIGKILL);
+	(void)kill(1, SIGSEGV);
+	(void)kill(1, SIGSTOP);
+	(void)printf("first process: %s\n", kill(1, 0) == 0 ? "lives" : "SUCCEEDED in ending it");
+}
+
 static void
 user(void)
 {
@@ -467,6 +492,7 @@ static const struct {
 	{ "watch",	  watch_joiners },
 	{ "processes",	  processes },
 	{ "user",	  user },
+	{ "first",	  first },
 };
 
 void
