@@ -88,6 +88,9 @@ lp_oci_cgroup_path(struct lp_arena *arena, const char *wanted, const char *id, c
 	*out = "";
 	if (strcmp(lp_oci_global.cgroup_manager, "disabled") == 0)
 		return 0;
+	/* An ordinary user has no place of its own, as with runc. */
+	if ((!wanted || !wanted[0]) && lp_oci_rootless())
+		return 0;
 	if (!wanted || !wanted[0]) {
 		*out = lp_arena_printf(arena, "%s/%s", own_parent, id);
 		return *out ? 0 : lp_err_set(err, -ENOMEM, "cgroup");

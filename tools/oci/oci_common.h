@@ -20,8 +20,8 @@ int lp_oci_read_spec(const struct lp_oci_home *home, struct lp_arena *arena, str
 int lp_oci_wait_cgroup(int cgroup, bool (*done)(int cgroup), int wait_ms);
 
 /*
- * Where a container's cgroup goes: "/a/b/leaf" below the cgroup2 mount, from linux.cgroupsPath (NULL: our own place). "" with
- * --cgroup-manager=disabled. -EINVAL for a path that tries to leave.
+ * Where a container's cgroup goes: "/a/b/leaf" below the cgroup2 mount, from linux.cgroupsPath (NULL: our own place, none
+ * for ordinary users). "" with --cgroup-manager=disabled. -EINVAL for a path that tries to leave.
  */
 int lp_oci_cgroup_path(struct lp_arena *arena, const char *wanted, const char *id, const char **out, struct lp_err *err);
 
