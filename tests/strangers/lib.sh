@@ -3,7 +3,8 @@
 # Use     . "$(dirname "$0")/lib.sh"; enter "$@"; start_up; ...; check "what" command...; finish
 # Never   check, shows, refuses or wait_until behind a pipe or in ( ): the subshell takes what it counted with it
 # Inside  enter() runs the story again in mount, network, UTS, IPC and PID namespaces of its own: a /run of its own, one
-#         link `lan0` with 10.99.0.1/24 and a default route. Whatever it starts dies with it.
+#         link `lan0` with 10.99.0.1/24 and a default route. Whatever it starts dies with it. With own_cgroups=yes also a
+#         cgroup namespace: /sys/fs/cgroup is cgroup v2, and the story's own.
 # Ends    finish() says what failed; exit status 0, 1, or 77 with the reason as last line
 
 enter() {
@@ -16,7 +17,12 @@ enter() {
 		export LP_STORY_DIR LP_STORY_INSIDE=1
 		LP_STORY_CGROUP=limpet-story-$$
 		export LP_STORY_CGROUP
-		unshare -m -n -u -i -p --fork --kill-child --mount-proc --propagation private sh "$story" "$@"
+		set -- -m -n -u -i -p --fork --kill-child --mount-proc --propagation private sh "$story" "$@"
+		if [ -n "${own_cgroups:-}" ]; then
+			with_own_cgroup unshare "$@"
+		else
+			unshare "$@"
+		fi
 		rc=$?
 		clean_cgroup
 		rm -rf --one-file-system "$LP_STORY_DIR"
@@ -26,6 +32,7 @@ enter() {
 	failures=0 checks=0
 	mount -t tmpfs run /run || exit 1
 	mkdir -p /run/netns
+	[ -z "${own_cgroups:-}" ] || mount_own_cgroups
 	hostname story
 	ip link set lo up
 	echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad	# addresses are there at once, or before and after differ
@@ -44,6 +51,17 @@ skip() {
 # The first cgroup v2 mount of the machine, and our own directory there, which is removed with all below it.
 cgroup_root() {
 	awk '$(NF-2) == "cgroup2" { print $5; exit }' /proc/self/mountinfo
+}
+# For programs that want /sys/fs/cgroup to be cgroup v2 and theirs: own_cgroups=yes before enter().
+with_own_cgroup() {
+	root=$(cgroup_root)
+	[ -n "$root" ] || skip "needs cgroup v2"
+	mkdir -p "$root/$LP_STORY_CGROUP/story" || exit 1
+	sh -c 'echo 0 >"$0/cgroup.procs" && exec unshare -C sh -c "echo 0 >\"\$0/story/cgroup.procs\" && exec \"\$@\"" "$0" "$@"' \
+		"$root/$LP_STORY_CGROUP" "$@"
+}
+mount_own_cgroups() {
+	umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 1
 }
 clean_cgroup() {
 	root=$(cgroup_root)
