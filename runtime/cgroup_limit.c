@@ -523,14 +523,14 @@ check_unified(const struct target *target, const struct lp_cgroup_file *row)
 	if (strchr(row->file, '/'))
 		return lp_err_say(target->err, -EINVAL, "unified resource \"%s\" must be a file name (no slashes)", row->file);
 	if (!strchr(row->file, '.') || row->file[0] == '.' || strlen(row->file) > 200)
-		return lp_err_say(target->err, -EINVAL, "unified resource \"%s\" must be in the form CONTROLLER.PARAMETER", row->file);
+		return lp_err_say(target->err, -EINVAL, "unified resource: the specified key has not the form CONTROLLER.VALUE `%s`", row->file);
 	for (size_t i = 0; i < lp_count(acts); i++)
 		if (strcmp(row->file, acts[i]) == 0)
 			return lp_err_say(target->err, -EINVAL, "unified resource \"%s\" is not a limit", row->file);
 	controller = controller_of(row->file);
 	if (controller < 0 || (controller < LP_CGROUP_CONTROLLERS && !(target->have & LP_CGROUP_BIT(controller))))
-		return lp_err_say(target->err, -EOPNOTSUPP, "unified resource \"%s\" can't be set: controller \"%.*s\" not available", row->file,
-		    (int)strcspn(row->file, "."), row->file);
+		return lp_err_say(target->err, -EOPNOTSUPP, "unified resource \"%s\" can't be set: the requested cgroup controller `%.*s` is not available",
+		    row->file, (int)strcspn(row->file, "."), row->file);
 	return 0;
 }
 

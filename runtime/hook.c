@@ -177,7 +177,7 @@ lp_hook_run(const struct lp_hook *hook, const void *state, size_t state_len, str
 	}
 	lp_close(&running.pidfd);
 	lp_close(&running.out);
-	return rc < 0 ? lp_err_wrap(err, "hook %.100s", hook->path) : 0;
+	return rc < 0 ? lp_err_wrap(err, "error running hook %.100s", hook->path) : 0;
 }
 
 int

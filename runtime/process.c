@@ -236,8 +236,8 @@ set_ids(const struct lp_process_start *start, bool *out_groups, struct lp_err *e
 {
 	const struct lp_process_config *config = start->config;
 
-	*out_groups = true;
-	if (syscall(SYS_setgroups, config->group_count, config->groups) < 0) {
+	*out_groups = !config->keep_groups;
+	if (!config->keep_groups && syscall(SYS_setgroups, config->group_count, config->groups) < 0) {
 		if (!groups_fixed(start))
 			return lp_err_set(err, -errno, "set %zu groups", config->group_count);
 		*out_groups = false;

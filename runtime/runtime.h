@@ -185,6 +185,7 @@ struct lp_process_config {
 	uint32_t uid, gid;
 	const uint32_t *groups;
 	size_t group_count;
+	bool keep_groups;		/* those of the caller stay; `groups` are none */
 	uint32_t umask;			/* 0: 022 */
 	bool terminal;			/* a pty of the container's own devpts; its master comes back */
 	uint16_t rows, cols;		/* 0: not set */

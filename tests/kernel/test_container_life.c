@@ -557,7 +557,7 @@ TEST(a_hook_that_fails_ends_the_create_and_leaves_nothing)
 	hooks.before_pivot = NULL;
 	hooks.create = (struct lp_hook_group){ &bad, 1, "", "" };
 	CHECK_ERR(cage_shell(cage, "true"), -EIO);
-	CHECK_STR(cage->err.text, "hook /bin/sh: exit status 3: no such luck");
+	CHECK_STR(cage->err.text, "error running hook /bin/sh: exit status 3: no such luck");
 	hooks.create = (struct lp_hook_group){ 0 };
 	hooks.start = (struct lp_hook_group){ &bad, 1, "", "" };
 	CHECK_ERR(cage_shell(cage, "true"), -EIO);

@@ -34,9 +34,9 @@ TEST(a_hook_has_no_descriptors_of_ours)
 TEST(the_words_of_a_hook_that_fails_are_told)
 {
 	CHECK_ERR(shell("echo first; echo second; exit 3", 0), -EIO);
-	CHECK_STR(err.text, "hook /bin/sh: exit status 3: first");
+	CHECK_STR(err.text, "error running hook /bin/sh: exit status 3: first");
 	CHECK_ERR(shell("kill -9 $$", 0), -EIO);
-	CHECK_STR(err.text, "hook /bin/sh: killed by signal 9");
+	CHECK_STR(err.text, "error running hook /bin/sh: killed by signal 9");
 	CHECK_ERR(shell("head -c 100000 /dev/zero | tr '\\0' x; exit 1", 0), -EIO);
 	CHECK_HAS(err.text, "exit status 1: xxx");
 }
