@@ -94,6 +94,9 @@ ifeq ($(GCC),)
 LP_CFLAGS += -fno-asynchronous-unwind-tables
 BARE := $(BUILD)/lib/.stamp
 LP_PRODUCT := -L$(BUILD)/lib -Wl,--no-eh-frame-hdr -Wl,-O2 $(if $(filter armhf,$(ARCH)),,-Wl,--pack-dyn-relocs=relr)
+ifeq ($(ARCH),amd64)
+ENTRY := -Wl,-e,lp_static_entry	# tools/static/seal.c
+endif
 endif
 else
 # Under the sanitizers our libraries stay static, but libc and its loader are the sysroot's dynamic ones.
@@ -197,8 +200,8 @@ KEEPER := $(if $(EDGES),$(FIXED)/tables.o) $(FIXED)/libc_stub.o $(BUILD)/keeper.
 $(BUILD)/limpet.debug: $(BUILD)/tools/limpet.o $(BARE) $$(call objects,$$(wildcard tools/static/*.c)) $(ARCHIVES) \
 		tools/static/check-tables
 	$(call say,LD,$@)
-	$Q$(CC) $(LP_LDFLAGS) $(LP_PRODUCT) $(LDFLAGS) -Wl,-Map=$(BUILD)/lib/limpet.map -o $@ $(if $(EDGES),$(FIXED)/tables_begin.o) $< \
-		$(OTHERS) $(filter-out -lseccomp -lcap,$(LIBS)) $(if $(EDGES),$(FIXED)/tables_end.o) $(KEEPER)
+	$Q$(CC) $(LP_LDFLAGS) $(LP_PRODUCT) $(ENTRY) $(LDFLAGS) -Wl,-Map=$(BUILD)/lib/limpet.map -o $@ $(if $(EDGES),$(FIXED)/tables_begin.o) $< \
+		$(FIXED)/seal.o $(OTHERS) $(filter-out -lseccomp -lcap,$(LIBS)) $(if $(EDGES),$(FIXED)/tables_end.o) $(KEEPER)
 	$Q$(CC) $(LP_LDFLAGS) $(LP_PRODUCT) $(LDFLAGS) -Wl,-Map=$(BUILD)/lib/keeper.map -o $(BUILD)/lib/keeper \
 		-Wl,--undefined=lp_keeper_main -Wl,--defsym=main=lp_keeper_main $(KEEPER)
 	$(if $(EDGES),$Qtools/static/check-tables $(BUILD)/lib/limpet.map $(BUILD)/lib/keeper.map)

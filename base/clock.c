@@ -47,17 +47,26 @@ lp_clock_floor_ms(void)
 	return floor_ms;
 }
 
-/* Seconds since 1970 -> "2026-11-20T08:00:00", in UTC, without the C library's time zones. Returns its length. */
+/*
+ * Seconds since 1970 -> "2026-11-20T08:00:00", in UTC. Returns its length. Not by gmtime_r, which reads /etc/localtime first. The calendar repeats
+ * every 400 years (146,097 days); years are counted from March, so that February's end is the year's.
+ */
 static int
 print_seconds(int64_t seconds, char *out, size_t size)
 {
-	time_t t = (time_t)seconds;
-	struct tm tm;
+	const int64_t from_march = 719468;	/* 1 March 0000 to 1 January 1970 */
+	int64_t of_day = (seconds % 86400 + 86400) % 86400;
+	int64_t days = (seconds - of_day) / 86400 + from_march;
+	int64_t of_era = (days % 146097 + 146097) % 146097, era = (days - of_era) / 146097;
+	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	int64_t month = (5 * of_year + 2) / 153, day = of_year - (153 * month + 2) / 5 + 1;
 
-	if (!gmtime_r(&t, &tm))
+	year += era * 400 + (month >= 10);
+	if (year < 0 || year > 9999)
 		return snprintf(out, size, "1970-01-01T00:00:00");
-	return snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-	    tm.tm_min, tm.tm_sec);
+	return snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, (int)(month < 10 ? month + 3 : month - 9), (int)day,
+	    (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60));
 }
 
 void

@@ -94,22 +94,13 @@ lp_cgroup_root_path(struct lp_buf *out, struct lp_err *err)
 	return rc < 0 ? lp_err_set(err, rc, "cgroup root") : 0;
 }
 
-int
-lp_cgroup_root_open(const char *path, int *out_fd, struct lp_err *err)
+static int
+open_root(const char *path, int *out_fd, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
-	lp_auto_buf struct lp_buf found;
 	struct statfs fs;
-	int rc;
+	int rc = lp_path_root(path, false, &fd, err);
 
-	lp_buf_init(&found, 4096);
-	if (!path) {
-		rc = lp_cgroup_root_path(&found, err);
-		if (rc < 0)
-			return rc;
-		path = lp_buf_text(&found);
-	}
-	rc = lp_path_root(path, false, &fd, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "cgroup root");
 	if (fstatfs(fd, &fs) < 0)
@@ -118,6 +109,27 @@ lp_cgroup_root_open(const char *path, int *out_fd, struct lp_err *err)
 		return lp_err_say(err, -EOPNOTSUPP, "%s is not a cgroup v2 directory", path);
 	*out_fd = lp_take_fd(&fd);
 	return 0;
+}
+
+int
+lp_cgroup_root_open(const char *path, int *out_fd, struct lp_err *err)
+{
+	/* Where it was found before, or usually is; mountinfo is long on a machine with many containers. */
+	static char known[256] = "/sys/fs/cgroup";
+	lp_auto_buf struct lp_buf found;
+	int rc;
+
+	lp_buf_init(&found, 4096);
+	if (path)
+		return open_root(path, out_fd, err);
+	if (open_root(known, out_fd, NULL) == 0)
+		return 0;
+	rc = lp_cgroup_root_path(&found, err);
+	if (rc == 0)
+		rc = open_root(lp_buf_text(&found), out_fd, err);
+	if (rc == 0 && found.len < sizeof(known))
+		memcpy(known, lp_buf_text(&found), found.len + 1);
+	return rc;
 }
 
 /* ---- reading ---- */

@@ -1,6 +1,8 @@
 #include "tests/harness.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
@@ -26,6 +28,21 @@ TEST(times_are_printed_as_rfc_3339)
 	CHECK_STR(out, "2026-11-20T08:00:00.123456789Z");
 	lp_clock_print(0, out);
 	CHECK_STR(out, "1970-01-01T00:00:00Z");
+}
+
+TEST(days_of_ten_thousand_years_are_printed_as_by_libc)
+{
+	for (int64_t second = -INT64_C(62167219200); second < INT64_C(253402300800); second += 5 * 86400 - 7) {	/* years 0 to 9999 */
+		time_t t = (time_t)second;
+		struct tm tm;
+		char out[LP_CLOCK_TEXT], want[LP_CLOCK_TEXT];
+
+		CHECK(gmtime_r(&t, &tm) != NULL);
+		(void)snprintf(want, sizeof(want), "%04d-%02d-%02dT%02d:%02d:%02d.000000000Z", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
+		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		lp_clock_print_nano(second, 0, out);
+		CHECK_STR(out, want);
+	}
 }
 
 TEST(times_are_read_with_offset_and_fraction)

@@ -39,6 +39,7 @@ size_t __mbsrtowcs(wchar_t *to, const char **from, size_t len, mbstate_t *state)
 #ifdef __x86_64__
 void _dl_init_paths(const char *paths, const char *source, const char *hwcaps, const char *mask, void *subdirs, size_t count);
 #endif
+const char *_dl_get_origin(void);
 int __gconv_find_shlib(const char *name, void **out);
 void __gconv_release_shlib(void *handle);
 int __isoc23_fscanf(FILE *file, const char *format, ...);
@@ -252,3 +253,10 @@ _dl_init_paths(const char *paths, const char *source, const char *hwcaps, const 
 	(void)count;
 }
 #endif
+
+/* Where the program lies, for libraries beside it: a readlink for each start. */
+const char *
+_dl_get_origin(void)
+{
+	return (const char *)-1;	/* libc's way to say that it is not known */
+}
