@@ -71,18 +71,20 @@ bind_node(const struct lp_assembly *assembly, const struct node *node, struct lp
 	return rc < 0 ? rc : lp_mount_attach(copy, at, err);
 }
 
+/* The mode came with mknodat, under a umask of 0; a change of owner takes at most the set-id bits away, which no device has. */
 static int
 finish_node(int dir_fd, const char *name, const struct node *node, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
+	struct stat st;
 	int rc = lp_path_open(dir_fd, name, O_PATH | O_NOFOLLOW, 0, &fd, err);
 
 	if (rc < 0)
 		return rc;
+	if (fstat(fd, &st) < 0 || !is_same(&st, node))
+		return lp_err_say(err, -EEXIST, "%s is not the device that was made", node->path);
 	if (fchownat(fd, "", node->uid, node->gid, AT_EMPTY_PATH) < 0)
 		return lp_err_set(err, -errno, "owner of device %s", node->path);
-	if (fchmodat(dir_fd, name, node->mode & 07777, 0) < 0)
-		return lp_err_set(err, -errno, "mode of device %s", node->path);
 	return 0;
 }
 

@@ -243,3 +243,46 @@ TEST(containers_whose_dev_is_raced_have_real_covers_or_do_not_start)
 	lp_close(&dev);
 	cage_free(cage);
 }
+
+/* A node of the config in a volume: its owner and mode are set on what was made, and on nothing that has its name a moment later. */
+TEST(a_device_that_is_made_in_a_raced_volume_changes_no_file_of_the_host)
+{
+	struct cage *cage = attack_cage();
+	struct lp_mount *volume = cage_mount(cage, LP_MOUNT_BIND, "/v");
+	const char *victim = lp_test_file("victim", "", 0);
+	struct stat st;
+	int dir;
+	pid_t racer;
+
+	CHECK_OK(lp_path_root(lp_test_path("inside"), true, &dir, NULL), NULL);
+	CHECK(symlinkat(victim, dir, "link") == 0);
+	CHECK(chmod(victim, 0600) == 0);
+	volume->source.path = lp_test_path("inside");
+	cage->devices[0] = (struct lp_device){ .path = "/v/node", .type = 'c', .major = 1, .minor = 7, .mode = 0666, .uid = 5, .gid = 5 };
+	cage->config.devices = cage->devices;
+	cage->config.device_count = 1;
+	/* As config.json has it: the nodes are made in what is mounted. */
+	for (size_t n = 0; n < cage->config.mount_count; n++)
+		if (cage->mounts[n].kind == LP_MOUNT_DEV)
+			cage->mounts[n].kind = LP_MOUNT_TMPFS;
+	racer = fork();
+	CHECK(racer >= 0);
+	if (racer == 0)
+		for (;;)
+			(void)renameat2(dir, "node", dir, "link", RENAME_EXCHANGE);	/* as soon as it is there */
+	for (int i = attack_rounds(); i > 0; i--) {
+		(void)cage_shell(cage, "true");	/* it starts or not: what counts is the file */
+		CHECK(stat(victim, &st) == 0);
+		if ((st.st_mode & 07777) != 0600 || st.st_uid != 0)
+			FAIL("round %d: the host's file is now %o of %d", i, st.st_mode & 07777, (int)st.st_uid);
+		/* One of the two names is the node by now. */
+		if (fstatat(dir, "link", &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode))
+			(void)renameat2(dir, "node", dir, "link", RENAME_EXCHANGE);
+		(void)unlinkat(dir, "node", 0);
+		(void)unlinkat(dir, "link", 0);
+		CHECK(symlinkat(victim, dir, "link") == 0);
+	}
+	attack_calm(racer);
+	lp_close(&dir);
+	cage_free(cage);
+}
