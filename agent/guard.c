@@ -22,7 +22,7 @@
 #include "specs/quantity.h"
 #include "specs/schema.h"
 
-enum { CALM_MS = 10000, PRESSED_MS = 1000, APART_MS = 1000, RECLAIM_MS = 3000, WALK_MS = 10000, AGED_MS = 600000, VIEW_MAX = 32 << 20 };
+enum { CALM_MS = 10000, PRESSED_MS = 1000, APART_MS = 1000, RECLAIM_MS = 3000, WALK_MS = 10000, WALK_ALL_MS = 60000, AGED_MS = 600000, VIEW_MAX = 32 << 20 };
 
 /* 0.2 s of stall within two seconds wakes us; shorter windows are for CAP_SYS_RESOURCE alone (Linux 6.4). */
 #define STALL "some 200000 2000000"
@@ -35,7 +35,8 @@ struct lp_guard {
 	struct lp_watch stall_watch;
 	struct lp_pressure_state state;
 	struct lp_pressure_verdict verdict;	/* of the last look */
-	int64_t looked_ms, walked_ms, reclaimed_ms, aged_ms;	/* boot time; 0 never */
+	int64_t looked_ms, walked_ms, walked_all_ms, reclaimed_ms, aged_ms;	/* boot time; 0 never */
+	uint64_t default_most;			/* bytes in a pod's writable layers */
 	struct lp_footprint footprint;
 };
 
@@ -170,6 +171,7 @@ any_limited(const struct lp_agent *agent)
 static void
 enforce_limits(struct lp_guard *guard)
 {
+	const int64_t most = guard->agent->ceiling.ceiling.writable_bytes;
 	size_t pos = 0;
 	void *value;
 
@@ -181,15 +183,29 @@ enforce_limits(struct lp_guard *guard)
 		char message[LP_ERR_TEXT];
 		size_t count;
 
-		if (!is_here(pod) || !is_limited(pod))
+		if (!is_here(pod))
 			continue;
 		lp_arena_init(&arena, VIEW_MAX);
 		rows = lp_footprint_pod(&guard->footprint, &arena, pod->uid, &count);
-		view = count ? lp_parse(&arena, pod, pod->json) : NULL;
-		if (view && (lp_storage_over(view, rows, count, message, sizeof(message)) ||
-		    lp_storage_over_most(view, rows, count, guard->agent->ceiling.ceiling.writable_bytes, message, sizeof(message))))
+		view = count && is_limited(pod) ? lp_parse(&arena, pod, pod->json) : NULL;
+		if ((view && (lp_storage_over(view, rows, count, message, sizeof(message)) ||
+		    lp_storage_over_most(view, rows, count, most, message, sizeof(message)))) ||
+		    (most == 0 && lp_storage_over_default(rows, count, guard->default_most, message, sizeof(message))))
 			lp_pod_fail(pod, "Evicted", message, 0);
 	}
+}
+
+/*
+ * May a pod that names no limit have more than the default? Only on a disk that is that full; then they are all looked at now and then.
+ * Where project quota hold the sizes this finds nothing.
+ */
+static bool
+default_due(struct lp_guard *guard, const struct lp_measure_node *node, int64_t now_ms)
+{
+	guard->default_most = lp_storage_default_most(node->disk_bytes);
+	return !guard->agent->ceiling.ceiling.writable_bytes && guard->agent->pods.count > 0 && guard->default_most > 0 &&
+	    node->disk_bytes - node->disk_free_bytes > guard->default_most &&
+	    (!guard->walked_all_ms || now_ms - guard->walked_all_ms >= WALK_ALL_MS);
 }
 
 static void
@@ -212,6 +228,8 @@ walk(struct lp_guard *guard, bool only_limited, int64_t now_ms)
 	if (lp_footprint_busy(&guard->footprint))
 		return;
 	guard->walked_ms = now_ms;
+	if (!only_limited)
+		guard->walked_all_ms = now_ms;
 	if (lp_footprint_start(&guard->footprint, only_limited, walked, &err) < 0)
 		lp_log(LP_LOG_WARN, "disk use of pods could not be measured", "why=\"%s\"", err.text);
 }
@@ -303,7 +321,9 @@ look(struct lp_guard *guard, int64_t now_ms)
 		make_room(guard, now_ms);
 	else
 		guard->reclaimed_ms = 0;
-	if (any_limited(agent) && (!guard->walked_ms || now_ms - guard->walked_ms >= WALK_MS))
+	if (default_due(guard, &node, now_ms))
+		walk(guard, false, now_ms);
+	else if (any_limited(agent) && (!guard->walked_ms || now_ms - guard->walked_ms >= WALK_MS))
 		walk(guard, true, now_ms);
 	lp_hierarchy_weigh(agent);
 	drop_old_logs(guard, now_ms);

@@ -10,6 +10,7 @@
 #include "agent/pod.h"
 #include "agent/profile.h"
 #include "agent/quota.h"
+#include "agent/storage.h"
 #include "agent/user.h"
 #include "agent/volume.h"
 #include "base/auto.h"
@@ -405,15 +406,15 @@ prepare_volumes(struct start *start, const struct lp_volume *volumes, size_t cou
 }
 
 /*
- * The size of writable layers is the file system's to keep where it can: the owner's, or half of the disk for a pod. Where it cannot, the
- * owner's is measured (guard.c), and the disk's pressure is what ends a pod that fills it.
+ * The size of writable layers is the file system's to keep where it can: the owner's, or half of the disk for a pod. Where it cannot,
+ * they are measured (guard.c).
  */
 static void
 cap_writable(const struct lp_pod *pod, int writable_fd)
 {
 	const struct lp_agent *agent = pod->agent;
 	int64_t each = agent->ceiling.ceiling.writable_bytes;
-	uint64_t bytes = each ? (uint64_t)each * pod->container_count : (uint64_t)agent->node.disk_bytes / 2;
+	uint64_t bytes = each ? (uint64_t)each * pod->container_count : lp_storage_default_most((uint64_t)agent->node.disk_bytes);
 	struct lp_err err = { 0 };
 
 	if (bytes && lp_quota_limit(writable_fd, lp_quota_id(pod->uid), bytes, &err) < 0 && err.code != -EOPNOTSUPP)

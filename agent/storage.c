@@ -109,3 +109,23 @@ lp_storage_over_most(const struct lp_spec_pod *pod, const struct lp_storage_use 
 	}
 	return false;
 }
+
+uint64_t
+lp_storage_default_most(uint64_t disk_bytes)
+{
+	return disk_bytes / 2;
+}
+
+bool
+lp_storage_over_default(const struct lp_storage_use *use, size_t count, uint64_t most_bytes, char *message, size_t size)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (use[i].kind == LP_STORAGE_LAYER)
+			bytes = use[i].bytes > UINT64_MAX - bytes ? UINT64_MAX : bytes + use[i].bytes;
+	if (most_bytes == 0 || bytes <= most_bytes)
+		return false;
+	(void)snprintf(message, size, "Pod writable layers usage exceeds %llu bytes, half of this node's disk. ", (unsigned long long)most_bytes);
+	return true;
+}

@@ -31,4 +31,10 @@ bool lp_storage_over(const struct lp_spec_pod *pod, const struct lp_storage_use 
 bool lp_storage_over_most(const struct lp_spec_pod *pod, const struct lp_storage_use *use, size_t count, int64_t most_bytes, char *message,
     size_t size);
 
+/* The writable layers of a pod together, where nobody named a limit: half of the disk. */
+uint64_t lp_storage_default_most(uint64_t disk_bytes);
+
+/* Does a pod without quota and limits have more in its writable layers than that? 0: no limit. */
+bool lp_storage_over_default(const struct lp_storage_use *use, size_t count, uint64_t most_bytes, char *message, size_t size);
+
 #endif

@@ -63,3 +63,18 @@ TEST(a_container_without_a_limit_has_the_ceilings)
 	CHECK_STR(message, "Container b exceeded the writable layer of 150 bytes that the ceiling of this node allows. ");
 	CHECK(!lp_storage_over_most(test.pod, use + 2, 2, 250, message, sizeof(message)));
 }
+
+TEST(a_pod_that_names_no_limit_may_have_half_of_the_disk_in_its_writable_layers)
+{
+	const struct lp_storage_use use[] = { { .kind = LP_STORAGE_LAYER, .name = "a", .bytes = 300 }, { .kind = LP_STORAGE_LAYER, .name = "b", .bytes = 200 },
+		{ .kind = LP_STORAGE_LOG, .name = "a", .bytes = 900 }, { .kind = LP_STORAGE_VOLUME, .name = "v", .bytes = 900 },
+		{ .kind = LP_STORAGE_LAYER, .name = "c", .bytes = UINT64_MAX } };
+	char message[256] = "";
+
+	CHECK_INT(lp_storage_default_most(1000), 500);
+	CHECK(!lp_storage_over_default(use, 4, lp_storage_default_most(1000), message, sizeof(message)));
+	CHECK(!lp_storage_over_default(use, 4, 0, message, sizeof(message)));
+	CHECK(lp_storage_over_default(use, 4, 499, message, sizeof(message)));
+	CHECK_STR(message, "Pod writable layers usage exceeds 499 bytes, half of this node's disk. ");
+	CHECK(lp_storage_over_default(use, 5, UINT64_MAX - 1, message, sizeof(message)));
+}

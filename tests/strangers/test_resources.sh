@@ -104,6 +104,21 @@ shows 'Usage of EmptyDir volume "v" exceeds the limit "5Mi"' kubectl get pod wri
 shows "^Failed$" kubectl get pod writer -o 'jsonpath={.status.phase}{"\n"}'
 shows "DisruptionTarget" kubectl get pod writer -o 'jsonpath={.status.conditions[*].type}'
 
+# nobody named a limit, and this file system has no quota: half of the disk is what a pod may have in its writable layers
+cat >"$dir/greedy.yaml" <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: {name: greedy}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers: [{name: g, image: limpet.local/busybox, command: [sh, -c, "dd if=/dev/zero of=/big bs=1M count=104; sleep 1000"]}]
+YAML
+kubectl delete pod writer --wait=true >/dev/null
+check "the greedy one is made" kubectl apply -f "$dir/greedy.yaml"
+wait_until 25 "the greedy one is evicted" sh -c 'test "$(kubectl get pod greedy -o "jsonpath={.status.reason}")" = Evicted'
+shows "Pod writable layers usage exceeds [0-9]* bytes, half of this node's disk" kubectl get pod greedy -o 'jsonpath={.status.message}'
+kubectl delete pod greedy --wait=true >/dev/null
+
 # a disk that is short: the condition, the taint, one pod goes, and the pressure passes
 cat >"$dir/hog.yaml" <<'YAML'
 apiVersion: v1
@@ -111,9 +126,13 @@ kind: Pod
 metadata: {name: hog}
 spec:
   terminationGracePeriodSeconds: 0
-  containers: [{name: h, image: limpet.local/busybox, command: [sh, -c, "dd if=/dev/zero of=/big bs=1M count=155; sleep 1000"]}]
+  containers:
+  - name: h
+    image: limpet.local/busybox
+    command: [sh, -c, "dd if=/dev/zero of=/v/big bs=1M count=155; sleep 1000"]
+    volumeMounts: [{name: v, mountPath: /v}]
+  volumes: [{name: v, emptyDir: {}}]
 YAML
-kubectl delete pod writer --wait=true >/dev/null
 check "the hog is made" kubectl apply -f "$dir/hog.yaml"
 wait_until 25 "the node has disk pressure" sh -c 'test "$(kubectl get node story -o "jsonpath={.status.conditions[?(@.type==\"DiskPressure\")].status}")" = True'
 wait_until 10 "and its taint" sh -c 'kubectl get node story -o "jsonpath={.spec.taints[*].key}" | grep -q node.kubernetes.io/disk-pressure'
