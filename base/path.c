@@ -14,7 +14,7 @@
 #include "base/auto.h"
 #include "base/seam.h"
 
-enum { RACE_RETRIES = 16, NAME_BYTES = 256, READ_STEP = 16384, REMOVE_DEPTH = 256, EACH_MAX = 1 << 20 };
+enum { RACE_RETRIES = 16, NAME_BYTES = 256, READ_STEP = 16384, REMOVE_DEPTH = 128, EACH_MAX = 1 << 20 };
 
 /* openat2 answers EAGAIN when a rename raced with the walk: the walk is safe to repeat. */
 static int
@@ -160,11 +160,45 @@ lp_path_root(const char *path, bool create, int *out_fd, struct lp_err *err)
 
 /* ---- removal */
 
-static int
-remove_entries(int dir_fd, unsigned depth, struct lp_err *err);
+/* One removal: what is nested deeper than descriptors allow is moved up to the top of the tree and removed from there. */
+struct removal {
+	int top_fd;		/* -1: `name` itself is the top */
+	unsigned moved;
+};
+
+static int remove_entries(struct removal *removal, int dir_fd, unsigned depth, struct lp_err *err);
 
 static int
-remove_one(int dir_fd, const char *name, unsigned depth, struct lp_err *err)
+move_up(struct removal *removal, int dir_fd, const char *name, struct lp_err *err)
+{
+	for (;;) {
+		char above[32];
+
+		(void)snprintf(above, sizeof(above), ".nested-%u", removal->moved++);
+		if (renameat2(dir_fd, name, removal->top_fd, above, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EEXIST)
+			return lp_err_set(err, -errno, "remove %s, nested too deeply", name);
+	}
+}
+
+/* What is in the top of the tree: again as long as something was moved there. */
+static int
+remove_top(struct removal *removal, int fd, struct lp_err *err)
+{
+	unsigned before;
+	int rc;
+
+	removal->top_fd = fd;
+	do {
+		before = removal->moved;
+		rc = remove_entries(removal, fd, REMOVE_DEPTH, err);
+	} while (rc == 0 && removal->moved != before);
+	return rc;
+}
+
+static int
+remove_one(struct removal *removal, int dir_fd, const char *name, unsigned depth, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
 	int rc;
@@ -174,11 +208,11 @@ remove_one(int dir_fd, const char *name, unsigned depth, struct lp_err *err)
 	if (errno != EISDIR && errno != EPERM && errno != EBUSY)
 		return lp_err_set(err, -errno, "remove %s", name);
 	if (depth == 0)
-		return lp_err_set(err, -ELOOP, "remove %s: nested too deeply", name);
+		return move_up(removal, dir_fd, name, err);
 	fd = open_how(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : lp_err_set(err, fd, "remove %s", name);
-	rc = remove_entries(fd, depth - 1, err);
+	rc = removal->top_fd < 0 ? remove_top(removal, fd, err) : remove_entries(removal, fd, depth - 1, err);
 	if (rc < 0)
 		return rc;
 	if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -187,7 +221,7 @@ remove_one(int dir_fd, const char *name, unsigned depth, struct lp_err *err)
 }
 
 static int
-remove_entries(int dir_fd, unsigned depth, struct lp_err *err)
+remove_entries(struct removal *removal, int dir_fd, unsigned depth, struct lp_err *err)
 {
 	int copy = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
 	lp_auto_dir DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -199,12 +233,13 @@ remove_entries(int dir_fd, unsigned depth, struct lp_err *err)
 		lp_close(&copy);
 		return lp_err_set(err, rc, "read directory");
 	}
+	rewinddir(dir);		/* the copy reads on where its original was left */
 	while ((entry = readdir(dir))) {
 		int rc;
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		rc = remove_one(dir_fd, entry->d_name, depth, err);
+		rc = remove_one(removal, dir_fd, entry->d_name, depth, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -217,10 +252,11 @@ lp_path_remove(int dir_fd, const char *name, struct lp_err *err)
 	const char *slash = strrchr(name, '/');
 	lp_auto_free char *parent = NULL;
 	lp_auto_fd int parent_fd = -1;
+	struct removal removal = { .top_fd = -1 };
 	int fd;
 
 	if (!slash)
-		return remove_one(dir_fd, name, REMOVE_DEPTH, err);
+		return remove_one(&removal, dir_fd, name, REMOVE_DEPTH, err);
 	parent = strndup(name, (size_t)(slash - name));
 	if (!parent)
 		return lp_err_set(err, -ENOMEM, "remove %s", name);
@@ -228,7 +264,7 @@ lp_path_remove(int dir_fd, const char *name, struct lp_err *err)
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : lp_err_set(err, fd, "remove %s", name);
 	parent_fd = fd;
-	return remove_one(parent_fd, slash + 1, REMOVE_DEPTH, err);
+	return remove_one(&removal, parent_fd, slash + 1, REMOVE_DEPTH, err);
 }
 
 /* ---- reading and writing */

@@ -29,7 +29,7 @@ int lp_path_mkdirs(int dir_fd, const char *path, mode_t mode, int *out_fd, struc
 /* mkdir -p inside an image root (IN_ROOT): an existing link is followed within the root. */
 int lp_path_mkdirs_in_root(int dir_fd, const char *path, mode_t mode, int *out_fd, struct lp_err *err);
 
-/* Remove a file or a whole tree below dir without following links or crossing mounts. 0 if it is not there. */
+/* Remove a file or a whole tree, however deep, below dir without following links or crossing mounts. 0 if it is not there. */
 int lp_path_remove(int dir_fd, const char *name, struct lp_err *err);
 
 /* Whole file into buf (its ceiling holds: -EMSGSIZE). */

@@ -170,3 +170,23 @@ TEST(the_root_is_made_only_if_asked)
 	CHECK_OK(lp_path_root(lp_test_path("not/there"), true, &fd, &err), &err);
 	CHECK(fd >= 0);
 }
+
+TEST(a_tree_deeper_than_descriptors_reach_is_removed)
+{
+	lp_auto_fd int dir = open_test_dir(), at = -1;
+
+	CHECK_OK(lp_path_mkdirs(dir, "tree/.nested-0", 0755, &at, &err), &err);	/* a name that is taken */
+	for (int i = 0; i < 3000; i++) {
+		int next;
+
+		CHECK(mkdirat(at, "d", 0755) == 0);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		CHECK(next >= 0);
+		lp_close(&at);
+		at = next;
+		if (i % 500 == 0)
+			lp_close(&(int){ openat(at, "f", O_CREAT | O_WRONLY | O_CLOEXEC, 0600) });
+	}
+	CHECK_OK(lp_path_remove(dir, "tree", &err), &err);
+	CHECK(faccessat(dir, "tree", F_OK, 0) < 0);
+}

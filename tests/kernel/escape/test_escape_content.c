@@ -287,3 +287,23 @@ TEST(labels_and_made_up_members_of_an_image_are_words_only)
 	lp_images_release(&image);
 	lp_images_close(images);
 }
+
+/* ---- what is left behind ---- */
+
+/* Directories nested so deeply that no path and no set of descriptors reaches their end would stay on the node's disk for good. */
+TEST(a_layer_that_is_nested_without_end_is_removed_with_its_container)
+{
+	struct cage *cage = attack_cage();
+	lp_auto_fd int writable = -1;
+
+	CHECK_OK(lp_path_root(lp_test_path("writable"), true, &writable, &cage->err), &cage->err);
+	cage->config.rootfs.writable.fd = writable;
+	for (int own = 0; own < 2; own++) {
+		CHECK_OK(cage_shell(cage, "i=0; mkdir /n; cd /n; while [ $i -lt 60 ]; do mkdir -p d/d/d/d/d/d/d/d/d/d; cd -P d/d/d/d/d/d/d/d/d/d; i=$((i+1)); done; : >f; echo $i"),
+		    &cage->err);
+		CHECK_HAS(cage->out, "60\n");
+		CHECK(faccessat(writable, "upper", F_OK, 0) < 0);
+		cage_own_users(cage);
+	}
+	cage_free(cage);
+}
