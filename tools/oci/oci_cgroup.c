@@ -155,6 +155,8 @@ lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, in
 {
 	lp_auto_fd int root = -1;
 	const char *slash = strrchr(path, '/');
+	/* Who limits one thing may update another later: then everything that there is. */
+	const uint32_t controllers = any_limit(limits) ? LP_CGROUP_BIT(LP_CGROUP_CONTROLLERS) - 1 : 0;
 	char parent[1024];
 	struct lp_err words = { 0 };
 	int rc;
@@ -169,7 +171,12 @@ lp_oci_cgroup_parent(const char *path, const struct lp_cgroup_limits *limits, in
 	if (rc == 0 && slash == path)
 		rc = lp_path_open(root, ".", O_RDONLY | O_DIRECTORY, 0, out_fd, &words);
 	else if (rc == 0)
-		rc = make_parent(root, parent + 2, lp_cgroup_needs(limits), out_fd, &words);
+		rc = make_parent(root, parent + 2, controllers, out_fd, &words);
+	/* It may be there for others, and not for us to make anything in. */
+	if (rc == 0 && lp_oci_rootless() && faccessat(*out_fd, ".", W_OK, AT_EACCESS) < 0) {
+		rc = lp_err_set(&words, -errno, "cgroup %s", parent + 1);
+		lp_close(out_fd);
+	}
 	if (rc == 0)
 		return 0;
 	if (rc == -EOPNOTSUPP || ((rc == -EACCES || rc == -EPERM || rc == -EROFS) && (lp_oci_rootless() || !any_limit(limits)))) {
