@@ -229,7 +229,7 @@ struct tree {
 	uint64_t bytes, inodes;
 };
 
-/* What vanishes meanwhile counts for nothing; what is too deep counts for what was seen of it. Owns fd. */
+/* What vanishes meanwhile counts for nothing. Nobody needs such depth but to hide from a limit: it counts as more than any. Owns fd. */
 static void
 walk(struct tree *tree, int fd, int depth)
 {
@@ -249,6 +249,8 @@ walk(struct tree *tree, int fd, int depth)
 			continue;
 		tree->inodes++;
 		tree->bytes += (uint64_t)st.st_blocks * 512 / (S_ISREG(st.st_mode) && st.st_nlink > 1 ? st.st_nlink : 1);
+		if (S_ISDIR(st.st_mode) && depth == DEPTH_MAX)
+			tree->bytes += LP_MEASURE_TOO_DEEP;
 		if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
 			continue;
 		below = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -271,7 +273,7 @@ lp_measure_tree(int dir_fd, const char *name, uint64_t *out_bytes, uint64_t *out
 		tree = (struct tree){ .device = st.st_dev, .bytes = (uint64_t)st.st_blocks * 512, .inodes = 1 };
 		walk(&tree, fd, 0);
 	}
-	*out_bytes = tree.bytes;
+	*out_bytes = tree.bytes < LP_MEASURE_TOO_DEEP ? tree.bytes : LP_MEASURE_TOO_DEEP;
 	*out_inodes = tree.inodes;
 	return 0;
 }

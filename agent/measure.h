@@ -49,6 +49,8 @@ struct lp_measure_net {
 /* All interfaces but lo of the network namespace that this process is in. -ENOENT: it is gone. */
 int lp_measure_net(pid_t pid, struct lp_measure_net *out, struct lp_err *err);
 
+#define LP_MEASURE_TOO_DEEP (UINT64_C(1) << 50)	/* bytes of a tree of more than 200 levels, and the most that is told of any */
+
 /* Bytes on disk and inodes of dir_fd/name with everything below it on the same file system; not there: 0 and 0. */
 int lp_measure_tree(int dir_fd, const char *name, uint64_t *out_bytes, uint64_t *out_inodes, struct lp_err *err);
 
