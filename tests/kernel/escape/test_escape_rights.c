@@ -3,13 +3,17 @@
  */
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -47,6 +51,38 @@ TEST(no_namespace_is_made_or_entered)
 TEST(no_dangerous_call_is_heard)
 {
 	attack_both_ways(attack_cage(), "calls");
+}
+
+TEST(no_call_passes_by_another_architectures_door)
+{
+	attack_both_ways(attack_cage(), "other_abis");
+}
+
+/* CVE-2016-7545, CVE-2017-5226: characters for the shell that comes after us. */
+TEST(the_terminal_of_whoever_started_it_is_not_its_own)
+{
+	struct cage *cage = attack_cage();
+	lp_auto_fd int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave = -1;
+	int ready[2];
+	pid_t shell;
+	char byte;
+
+	CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	CHECK(slave >= 0 && pipe2(ready, O_CLOEXEC) == 0);
+	/* Somebody's shell has it. */
+	shell = fork();
+	if (shell == 0) {
+		if (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0 || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		(void)pause();
+		_exit(0);
+	}
+	CHECK(shell > 0 && close(ready[1]) == 0 && read(ready[0], &byte, 1) == 1);
+	cage->config.process.stdio[0] = slave;
+	attack_both_ways(cage, "terminal");
+	CHECK(kill(shell, SIGKILL) == 0 && waitpid(shell, NULL, 0) == shell);
+	(void)close(ready[0]);
 }
 
 /* CVE-2020-15257 (abstract sockets of the host), CVE-2021-22555 (netfilter), CVE-2017-7308 (packet). */

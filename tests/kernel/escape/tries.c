@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -190,6 +191,41 @@ calls(void)
 	denied("syslog", syscall(SYS_syslog, 3, NULL, 0));
 	denied("sethostname", sethostname("owned", 5));
 	denied("settimeofday", syscall(SYS_settimeofday, NULL, NULL));
+}
+
+/* Calls by another door: the filter's numbers are those of one architecture. */
+static void
+other_abis(void)
+{
+#ifdef __x86_64__
+	int status = 0;
+	pid_t pid;
+
+	denied("x32", syscall(0x40000000 | SYS_getpid));
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		long rc;
+
+		__asm__ volatile("int $0x80" : "=a"(rc) : "a"(20L) : "memory");	/* getpid of i386 */
+		_exit(rc > 0);
+	}
+	(void)waitpid(pid, &status, 0);
+	(void)printf("i386: %s\n", WIFEXITED(status) && WEXITSTATUS(status) ? "SUCCEEDED" : "refused");
+#endif
+	denied("clone flags", syscall(SYS_clone, (unsigned long)(CLONE_NEWUSER | CLONE_NEWNS), 0L, 0L, 0L, 0L));
+}
+
+/* The terminal of whoever started us, when the streams are it. */
+static void
+terminal(void)
+{
+	try("put a character into it", ioctl(0, TIOCSTI, "x"));
+	try("make it ours", ioctl(0, TIOCSCTTY, 0));
+	try("make it ours by force", ioctl(0, TIOCSCTTY, 1));
+	try("its console", ioctl(0, TIOCCONS));
+	try("paste", ioctl(0, TIOCLINUX, "\3"));
+	try("its foreground", tcsetpgrp(0, getpid()));
 }
 
 /* ---- sockets ---- */
@@ -483,6 +519,8 @@ static const struct {
 	{ "cgroups",	  cgroups },
 	{ "calls",	  calls },
 	{ "sockets",	  sockets },
+	{ "other_abis",	  other_abis },
+	{ "terminal",	  terminal },
 	{ "capabilities", capabilities },
 	{ "overlay",	  overlay },
 	{ "way_up",	  way_up },
