@@ -258,8 +258,39 @@ choose_cgroup(const struct lp_container *container, const struct lp_process_conf
 	if (rc == -EXDEV)
 		return lp_err_say(err, rc, "%.200s is not a sub cgroup path", below);
 	if (rc == -ENOENT)
-		return lp_err_say(err, rc, "cgroup: adding pid to /%.160s/cgroup.procs: no such file or directory", below);
+		return lp_err_say(err, rc, "exec: adding pid of a new process to cgroups: /%.160s/cgroup.procs: no such file or directory", below);
 	return rc < 0 ? lp_err_wrap(err, "cgroup %s", config->sub_cgroup) : 0;
+}
+
+/*
+ * A cgroup that has given controllers to those below takes no processes itself: then the new one goes where the container's first process has
+ * gone, unless the caller named a place.
+ */
+static int
+cgroup_of_first(const struct lp_container *container, const struct lp_process_config *config, int proc_fd, int *out_fd, struct lp_err *err)
+{
+	lp_auto_buf struct lp_buf text;
+	lp_auto_fd int root = -1;
+	const char *line;
+	char path[48];
+	int rc;
+
+	lp_close(out_fd);
+	if (config->sub_cgroup)
+		return lp_err_say(err, -EBUSY, "exec: adding pid of a new process to cgroups: /%.160s/cgroup.procs: device or resource busy",
+		    config->sub_cgroup + strspn(config->sub_cgroup, "/"));
+	lp_buf_init(&text, 16384);
+	(void)snprintf(path, sizeof(path), "%d/cgroup", (int)container->launch.pid);
+	rc = lp_path_read(proc_fd, path, &text, err);
+	line = strstr(lp_buf_text(&text), "0::/");
+	if (rc == 0 && !line)
+		rc = lp_err_say(err, -ENOENT, "the container's first process has no cgroup");
+	if (rc == 0)
+		rc = lp_cgroup_root_open(NULL, &root, err);
+	if (rc < 0)
+		return rc;
+	text.data[(size_t)(line - text.data) + strcspn(line, "\n")] = '\0';
+	return lp_path_open(root, line[4] ? line + 4 : ".", O_PATH | O_DIRECTORY, 0, out_fd, err);
 }
 
 static int
@@ -302,6 +333,12 @@ lp_container_exec(struct lp_container *container, const struct lp_process_config
 		rc = choose_cgroup(container, config, &cgroup, err);
 	if (rc == 0)
 		rc = clone_join(&inside, own_pid_ns, cgroup, &launch, err);
+	if (rc == -EBUSY) {
+		lp_close(&launch.sock);
+		rc = cgroup_of_first(container, config, proc_fd, &cgroup, err);
+		if (rc == 0)
+			rc = clone_join(&inside, own_pid_ns, cgroup, &launch, err);
+	}
 	if (rc == 0)
 		rc = lp_launch_listen(&launch, false, err);
 	if (rc == 0) {

@@ -212,7 +212,7 @@ struct lp_process_config {
 	const char *cpus_final;		/* ... and that of the program */
 	const char *apparmor;		/* profile at execve; an error where the kernel has no AppArmor; NULL: none */
 	const char *selinux;		/* label at execve, likewise */
-	const char *sub_cgroup;		/* exec: a directory below the container's cgroup, with or without a leading slash; NULL: that itself */
+	const char *sub_cgroup;		/* exec: a directory below the container's cgroup, with or without a leading slash; NULL: that itself, or where its first process is */
 };
 
 /* ---- hooks --------------------------------------------------------------------------------------------------------- */
@@ -234,6 +234,8 @@ struct lp_hook_group {
 };
 
 struct lp_hooks {
+	/* The owner's first turn, as soon as there is a process, which works on meanwhile. Less than 0 ends the create. NULL: none. */
+	int (*cloned)(void *arg, pid_t pid, struct lp_err *err);
 	/*
 	 * The owner's turn, when namespaces and mounts are there and the child waits to pivot: prestart and createRuntime, network.
 	 * Less than 0 ends the create. NULL: none.

@@ -53,6 +53,11 @@ make_cpu(const struct lp_oci_cpu *cpu, struct lp_cgroup_limits *out, struct lp_e
 		return refuse(err, "cpu.realtimePeriod");
 	if (cpu->idle.set && cpu->idle.value != 0 && cpu->idle.value != 1)
 		return lp_err_say(err, -EINVAL, "linux.resources.cpu.idle: 0 or 1 is expected");
+	/* The kernel's bounds, said also where there is no controller to ask. */
+	if (cpu->period.value != 0 && (cpu->period.value < 1000 || cpu->period.value > 1000000))
+		return lp_err_say(err, -EINVAL, "linux.resources.cpu.period: 1000 to 1000000 microseconds are expected");
+	if (cpu->quota.value > 0 && cpu->quota.value < 1000)
+		return lp_err_say(err, -EINVAL, "linux.resources.cpu.quota: 1000 microseconds at least are expected");
 	if (cpu->shares.value)
 		out->cpu_weight = lp_cgroup_weight_of_shares((uint64_t)cpu->shares.value);
 	out->cpu_quota_usec = limit_of(cpu->quota);

@@ -238,7 +238,7 @@ prepare(struct making *making, const struct lp_oci_line *line, struct lp_err *er
 	if (rc < 0)
 		return rc;
 	making->process.keep_fds = (uint32_t)wanted.preserve_fds;
-	making->process.sub_cgroup = wanted.cgroup && strcmp(wanted.cgroup, "/") != 0 ? wanted.cgroup : NULL;
+	making->process.sub_cgroup = wanted.cgroup;
 	if (making->config.notes.len)
 		lp_oci_warn("container %s: %s", making->found.state.id, lp_buf_text(&making->config.notes));
 	if (making->process.terminal && wanted.detach && !wanted.console_socket)
