@@ -166,8 +166,31 @@ make_cgroup(struct lp_container *container, const struct lp_container_config *co
 	if (container->missing && config->strict)
 		return lp_err_say(err, -EOPNOTSUPP, "limits cannot be set: this node has no %s controller",
 		    lp_cgroup_controller_name((enum lp_cgroup_controller)__builtin_ctz(container->missing)));
-	rc = filter_devices(container, config, err);
-	return rc < 0 || !config->cgroup_delegate ? rc : delegate(container, config, err);
+	return config->cgroup_delegate ? delegate(container, config, err) : 0;
+}
+
+/*
+ * Loading the device filter takes as long as all mounts: where the child stops before it runs anything of others, it is done while the child
+ * makes them.
+ */
+static int
+launch(struct lp_container *container, const struct lp_container_config *config, bool wait, struct lp_err *err)
+{
+	const struct lp_hooks *hooks = config->hooks;
+	const bool meanwhile = wait && !(hooks && hooks->create.count);
+	int rc = meanwhile || container->cgroup < 0 ? 0 : filter_devices(container, config, err);
+
+	if (rc == 0)
+		rc = lp_launch_container(config, container->cgroup, wait, &container->launch, err);
+	if (rc < 0)
+		return rc;
+	if (meanwhile && container->cgroup >= 0)
+		rc = filter_devices(container, config, err);
+	if (rc == 0 && hooks && hooks->cloned)
+		rc = hooks->cloned(hooks->arg, container->launch.pid, err);
+	if (rc < 0)
+		lp_launch_kill(&container->launch);
+	return rc < 0 ? rc : lp_launch_listen(&container->launch, wait, err);
 }
 
 static void
@@ -213,9 +236,7 @@ make(const struct lp_container_config *config, bool wait, struct lp_container **
 	if (rc == 0)
 		rc = make_cgroup(container, config, err);
 	if (rc == 0)
-		rc = lp_launch_container(config, container->cgroup, wait, &container->launch, err);
-	if (rc == 0)
-		rc = lp_launch_listen(&container->launch, wait, err);
+		rc = launch(container, config, wait, err);
 	if (rc < 0) {
 		lp_machine_move(&container->phase, LP_CONTAINER_ENDED);
 		(void)lp_container_remove(container, NULL);	/* best effort: the failure to report is the first one */

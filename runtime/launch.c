@@ -320,6 +320,13 @@ reap(struct lp_launch *launch)
 	launch->pid = 0;
 }
 
+void
+lp_launch_kill(struct lp_launch *launch)
+{
+	lp_close(&launch->sock);
+	reap(launch);
+}
+
 static int
 next_message(struct lp_launch *launch, struct lp_handoff *message, int *out_fd, struct lp_err *err)
 {
@@ -430,9 +437,9 @@ lp_launch_listen(struct lp_launch *launch, bool until_ready, struct lp_err *err)
 		rc = check_executed(launch, err);
 	if (rc == 0 && until_ready)
 		rc = lp_err_say(err, -ECHILD, "the container's first process ended before it was ready");
-	lp_close(&launch->sock);
 	if (rc < 0)
-		reap(launch);
+		lp_launch_kill(launch);
+	lp_close(&launch->sock);
 	return rc;
 }
 

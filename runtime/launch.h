@@ -35,6 +35,9 @@ void lp_launch_fini(struct lp_launch *launch);
 /* Clone the child of a new container; cgroup_fd -1: stays in ours. `wait`: it stops before execve. */
 int lp_launch_container(const struct lp_container_config *config, int cgroup_fd, bool wait, struct lp_launch *launch, struct lp_err *err);
 
+/* It is not wanted any more: killed and reaped, pid is 0. */
+void lp_launch_kill(struct lp_launch *launch);
+
 /* Listen until the child waits (true) or has executed its program (false). On failure it is reaped and pid is 0. */
 int lp_launch_listen(struct lp_launch *launch, bool until_ready, struct lp_err *err);
 

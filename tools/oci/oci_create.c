@@ -25,7 +25,7 @@
 
 /*
  * create and run. The state is written before there is a process ("creating", with the place of its cgroup), again with the process's number
- * when it stands before its pivot, and once more when it waits: at any point what a killed creator leaves can be found and removed.
+ * as soon as there is one, and once more when it waits: at any point what a killed creator leaves can be found and removed.
  */
 
 static struct {
@@ -259,27 +259,37 @@ write_first_state(struct making *making, const char *bundle, struct lp_err *err)
 
 /* ---- hooks ---- */
 
-/* The owner's turn, before the pivot. From here on a killed creator's process is found by its number. */
+/* There is a process, which makes its mounts meanwhile. From here on a killed creator's process is found by its number. */
+static int
+cloned(void *arg, pid_t pid, struct lp_err *err)
+{
+	struct making *making = arg;
+	struct lp_oci_state *state = &making->found.state;
+	int rc = lp_oci_start_record(state, pid, err);
+
+	if (rc == 0 && state->cgroup[0])
+		rc = lp_oci_cgroup_claim(state, err);
+	if (rc == 0)
+		rc = lp_oci_state_write(&making->found.home, state, err);
+	if (rc == 0)
+		rc = lp_oci_home_put(&making->found.home, "config.json", making->text.data, making->text.len, err);
+	return rc;
+}
+
+/* The owner's turn, before the pivot. */
 static int
 before_pivot(void *arg, pid_t pid, struct lp_err *err)
 {
 	struct making *making = arg;
-	struct lp_oci_state *state = &making->found.state;
 	const struct lp_oci_hooks *hooks = making->spec->hooks;
 	lp_auto_buf struct lp_buf text;
 	int rc;
 
 	lp_buf_init(&text, LP_OCI_CONFIG_MAX);
-	rc = lp_oci_start_record(state, pid, err);
-	if (rc == 0 && state->cgroup[0])
-		rc = lp_oci_cgroup_claim(state, err);
+	rc = lp_oci_print_state(&making->found.state, "creating", pid, &text, err);
 	if (rc == 0)
-		rc = lp_oci_state_write(&making->found.home, state, err);
-	if (rc == 0 && hooks)
-		rc = lp_oci_print_state(state, "creating", pid, &text, err);
-	if (rc == 0 && hooks)
 		rc = lp_oci_run_hooks(making->prestart, hooks->prestart.count, "prestart", &text, false, err);
-	if (rc == 0 && hooks)
+	if (rc == 0)
 		rc = lp_oci_run_hooks(making->create_runtime, hooks->create_runtime.count, "createRuntime", &text, false, err);
 	return rc;
 }
@@ -330,7 +340,8 @@ make_hooks(struct making *making, struct lp_err *err)
 		rc = make_group(making, "createContainer", hooks->create_container.items, hooks->create_container.count, &making->hooks.create, err);
 	if (rc == 0)
 		rc = make_group(making, "startContainer", hooks->start_container.items, hooks->start_container.count, &making->hooks.start, err);
-	making->hooks.before_pivot = before_pivot;
+	making->hooks.cloned = cloned;
+	making->hooks.before_pivot = hooks->prestart.count || hooks->create_runtime.count ? before_pivot : NULL;
 	making->hooks.arg = making;
 	making->config.container.hooks = &making->hooks;
 	return rc;
@@ -400,8 +411,6 @@ make(struct making *making, const char *id, bool detach, struct lp_err *err)
 		rc = lp_oci_cgroup_check(making->cgroup_parent, state->cgroup, err);
 	if (rc == 0)
 		rc = write_first_state(making, bundle, err);
-	if (rc == 0)
-		rc = lp_oci_home_put(&making->found.home, "config.json", making->text.data, making->text.len, err);
 	if (rc == 0)
 		rc = make_hooks(making, err);
 	if (rc < 0)
