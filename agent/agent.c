@@ -490,12 +490,12 @@ open_identity(struct lp_agent *agent, const struct lp_agent_config *config, stru
 }
 
 static int
-open_guard(struct lp_agent *agent, struct lp_err *err)
+open_guard(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err *err)
 {
 	int rc = lp_guard_new(agent, &agent->guard, err);
 
 	if (rc == 0)
-		lp_hierarchy_protect(agent);
+		lp_hierarchy_protect(agent, config->own_cgroup);
 	return rc == 0 ? lp_reclaim_new(agent, &agent->reclaim, err) : rc;
 }
 
@@ -550,7 +550,7 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 	if (rc == 0)
 		rc = lp_allowance_read(&config->allowance, agent->node.memory_bytes, &agent->allowance, err);
 	if (rc == 0 && !config->down)
-		rc = open_guard(agent, err);
+		rc = open_guard(agent, config, err);
 	if (rc == 0 && !config->down)
 		rc = load_revision(agent, err);
 	if (rc == 0 && lp_services_load_peers(agent, err) < 0)

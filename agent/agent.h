@@ -69,6 +69,7 @@ struct lp_agent {
 	size_t weighed_count;		/* hierarchy.h: what the classes weigh now */
 	int64_t weighed_milli;
 	int64_t weighed_guaranteed_milli;
+	int64_t weighed_bytes;
 	struct lp_images *images;
 	struct lp_netbridge *net;	/* NULL until a pod range is known */
 	struct lp_cert_key *fleet_key;	/* NULL when standalone */
@@ -109,6 +110,7 @@ struct lp_agent_config {
 	struct lp_allowance_words allowance;
 	int64_t backoff_max_ms;		/* 0: not given */
 	bool standalone, keep_pods;
+	bool own_cgroup;		/* the agent lives in <instance>/system */
 	bool down;			/* only to take the pods down: no revision is read */
 };
 

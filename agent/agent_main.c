@@ -136,6 +136,7 @@ lp_agent_main(int argc, char **argv)
 		{ "bridge", 0, LP_OPT_STR, &config.instance.bridge, "NAME", "name of the bridge (default limpet0, or derived from the instance)" },
 		{ "cgroup-root", 0, LP_OPT_STR, &config.instance.cgroup_root, "DIR", "cgroup v2 directory to work below (default: the cgroup v2 mount)" },
 		{ "node-name", 0, LP_OPT_STR, &config.node_name, "NAME", "name of this node, when standalone (default: its host name)" },
+		{ "own-cgroup", 0, LP_OPT_FLAG, &config.own_cgroup, NULL, "move to <instance>/system, where memory is not reclaimed (limpet up does)" },
 		{ "standalone", 0, LP_OPT_FLAG, &config.standalone, NULL, "run without a manager, from the files in --manifests" },
 		{ "manifests", 0, LP_OPT_STR, &config.manifests, "DIR", "folder of YAML and JSON files, watched for changes" },
 		{ "pod-cidr", 0, LP_OPT_STR, &config.pod_cidr, "CIDR", "addresses of this node's pods, when standalone (default 10.42.0.0/24)" },

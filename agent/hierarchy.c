@@ -54,8 +54,22 @@ protect_self(const struct lp_agent *agent)
 		lp_log(LP_LOG_WARN, "the agent is not protected from the OOM killer", "why=\"%s\"", strerror(errno));
 }
 
+/* Only where its memory is protected: elsewhere this would be a move for nothing. */
+static void
+enter_system(const struct lp_agent *agent)
+{
+	lp_auto_fd int fd = -1, procs_fd = -1;
+	struct lp_err err = { 0 };
+
+	if (open_cgroup(agent, "system", &fd, &err) < 0 || faccessat(fd, "memory.min", F_OK, 0) < 0)
+		return;
+	procs_fd = openat(fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (procs_fd < 0 || write(procs_fd, "0", 1) != 1)
+		lp_log(LP_LOG_WARN, "the agent's memory may be reclaimed", "cgroup=%s/system why=\"%s\"", agent->instance.id, strerror(errno));
+}
+
 void
-lp_hierarchy_protect(struct lp_agent *agent)
+lp_hierarchy_protect(struct lp_agent *agent, bool enter)
 {
 	const struct lp_allowance *allowance = &agent->allowance;
 	struct lp_cgroup_limits all = { .swap_max_bytes = LP_CGROUP_SWAP_UNSET }, own = all;
@@ -72,6 +86,8 @@ lp_hierarchy_protect(struct lp_agent *agent)
 	all.memory_min_bytes = own.memory_min_bytes = SYSTEM_MIN_BYTES;	/* protection goes only as far as every directory on the way has it */
 	limit(agent, "", &all);
 	limit(agent, "system", &own);
+	if (enter)
+		enter_system(agent);
 }
 
 void
@@ -96,8 +112,10 @@ lp_hierarchy_weigh(struct lp_agent *agent)
 		memory_bytes += pod->wants.memory_bytes;
 	}
 	if (agent->cgroup_fd < 0 ||
-	    (agent->weighed_count == count && agent->weighed_milli == cpu_milli && agent->weighed_guaranteed_milli == guaranteed_milli))
+	    (agent->weighed_count == count && agent->weighed_milli == cpu_milli && agent->weighed_guaranteed_milli == guaranteed_milli &&
+	     agent->weighed_bytes == memory_bytes))
 		return;
+	agent->weighed_bytes = memory_bytes;
 	agent->weighed_count = count;
 	agent->weighed_milli = cpu_milli;
 	agent->weighed_guaranteed_milli = guaranteed_milli;

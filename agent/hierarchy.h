@@ -15,8 +15,8 @@
 struct lp_agent;
 struct lp_pod;
 
-/* Once at the start: limits of the instance, protection of ourselves. */
-void lp_hierarchy_protect(struct lp_agent *agent);
+/* Once at the start: limits of the instance, protection of ourselves; with `enter` this process moves to <instance>/system. */
+void lp_hierarchy_protect(struct lp_agent *agent, bool enter);
 
 /* Weights of the classes; writes only what changed. */
 void lp_hierarchy_weigh(struct lp_agent *agent);

@@ -413,6 +413,7 @@ add_agent_options(struct up *up, struct lp_err *err)
 		return lp_err_say(err, -EINVAL, "at most %d of --agent-option", EXTRA_MAX);
 	while (up->agent.args[n])
 		n++;
+	up->agent.args[n++] = "--own-cgroup";
 	for (size_t i = 0; i < up->agent_options.count; i++) {
 		if (asprintf(&up->agent_args[i], "--%s", up->agent_options.items[i]) < 0)
 			return lp_err_set(err, -ENOMEM, "start the agent");

@@ -51,6 +51,7 @@ shows '^33554432$' cat "$group/memory.min"
 shows '^33554432$' cat "$group/system/memory.min"
 agent=$(cat /run/limpet*/agent.pid)
 shows '^-999$' cat "/proc/$agent/oom_score_adj"
+shows '/system$' cat "/proc/$agent/cgroup"
 check "64Mi and the threshold are not allocatable" sh -c "limpet get node lab -o json | grep -q '\"memory\": \"$((total - 64 * 1024 - 220 * 1024))Ki\"'"
 
 # ---- classes and figures
