@@ -113,6 +113,7 @@ static int
 read_own(struct lp_arena *arena, const struct lp_spec_volume *spec, const char *pod_path, struct lp_volume *out, struct lp_err *err)
 {
 	const char *medium = spec->empty_dir && spec->empty_dir->medium ? spec->empty_dir->medium : "";
+	int64_t size;
 
 	if (lp_text_starts(medium, "HugePages"))
 		return lp_err_say(err, -EOPNOTSUPP, "volume %s: medium %s is not supported", spec->name, medium);
@@ -122,8 +123,8 @@ read_own(struct lp_arena *arena, const struct lp_spec_volume *spec, const char *
 		out->kind = *medium ? LP_VOLUME_MEMORY : LP_VOLUME_DISK;
 	else
 		return lp_err_say(err, -EOPNOTSUPP, "volume %s: this kind of volume is not supported", spec->name);
-	if (spec->empty_dir)
-		out->size_bytes = (uint64_t)lp_quantity_text_value(spec->empty_dir->size_limit, 0);
+	size = spec->empty_dir ? lp_quantity_text_value(spec->empty_dir->size_limit, 0) : 0;
+	out->size_bytes = size > 0 ? (uint64_t)size : 0;
 	out->group = true;
 	out->path = out->kind == LP_VOLUME_DISK ? lp_arena_printf(arena, "%s/volumes/%s", pod_path, spec->name)
 						: lp_arena_printf(arena, "volumes/%s", spec->name);

@@ -29,10 +29,10 @@ add_file(struct files *files, const char *path, const void *data, size_t len, ui
 	/* Of two sources with one path the later wins, as in a projected volume of the kubelet. */
 	for (size_t i = 0; i < files->count; i++)
 		if (strcmp(files->items[i].path, path) == 0) {
-			files->items[i] = (struct lp_volume_file){ .path = path, .data = data, .len = len, .mode = mode };
+			files->items[i] = (struct lp_volume_file){ .path = path, .data = data, .len = len, .mode = mode & 0777 };
 			return 0;
 		}
-	files->items[files->count++] = (struct lp_volume_file){ .path = path, .data = data, .len = len, .mode = mode };
+	files->items[files->count++] = (struct lp_volume_file){ .path = path, .data = data, .len = len, .mode = mode & 0777 };
 	return 0;
 }
 

@@ -83,6 +83,7 @@ check_members(
 	lp_check_security_object(id, object, trail, faults);
 	lp_check_service_object(id, object, trail, faults);
 	lp_check_storage_object(id, object, trail, faults);
+	lp_check_bounds_object(id, object, trail, faults);
 }
 
 /* ---- whole objects */

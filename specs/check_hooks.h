@@ -29,6 +29,10 @@ void lp_check_service_object(enum lp_schema_id schema, const struct lp_json *obj
     struct lp_faults *faults);
 void lp_check_storage_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
     struct lp_faults *faults);
+void lp_check_bounds_object(enum lp_schema_id schema, const struct lp_json *object, const struct lp_trail *trail,
+    struct lp_faults *faults);
+/* A pod's time may get shorter. */
+void lp_check_deadline_update(const struct lp_json *spec, const struct lp_json *before, struct lp_faults *faults);
 void lp_check_storage_update(enum lp_schema_id schema, const struct lp_json *object, const struct lp_json *old, struct lp_faults *faults);
 void lp_check_service_update(const struct lp_json *service, const struct lp_json *old, struct lp_faults *faults);
 

@@ -277,6 +277,7 @@ lp_check_pod_update(const struct lp_json *pod, const struct lp_json *old, struct
 	struct lp_schema schema = lp_schema_get(LP_SCHEMA_pod_spec);
 	const struct lp_json *spec = lp_json_get(pod, "spec"), *before = lp_json_get(old, "spec");
 
+	lp_check_deadline_update(spec, before, faults);
 	for (size_t i = 0; i < schema.count; i++) {
 		const struct lp_field *field = &schema.fields[i];
 		const char *name = lp_schema_field_name(&schema, field);

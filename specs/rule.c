@@ -59,6 +59,8 @@ static const char words[][184] = {
 	[LP_RULE_RECLAIM] = "Delete,Retain",
 	[LP_RULE_VOLUME_MODE] = "Block,Filesystem",
 	[LP_RULE_BINDING_MODE] = "Immediate,WaitForFirstConsumer",
+	[LP_RULE_RESIZE_RESOURCE] = "cpu,memory",
+	[LP_RULE_RESIZE_POLICY] = "NotRequired,RestartContainer",
 	[LP_RULE_RRO] = "Disabled,Enabled,IfPossible",
 };
 

@@ -43,6 +43,8 @@ enum lp_rule {
 	LP_RULE_VOLUME_MODE,
 	LP_RULE_BINDING_MODE,
 	LP_RULE_RRO,
+	LP_RULE_RESIZE_RESOURCE,
+	LP_RULE_RESIZE_POLICY,
 	LP_RULE_WORDS_END,		/* up to here: tables of words */
 	/* text */
 	LP_RULE_LABEL,			/* RFC 1123 label */
