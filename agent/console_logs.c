@@ -144,7 +144,7 @@ logs_begin(struct lp_session *session, struct lp_pod *pod, const struct lp_json 
 	if (!find_container(pod, session->container))
 		return lp_err_say(err, -ENOENT, "container \"%s\" in pod \"%s\" is not available", session->container, pod->name);
 	if (since > 0)
-		opts.since_ms = lp_clock_wall_ms() - since * 1000;
+		opts.since_ms = lp_clock_wall_ms() - lp_clock_seconds_ms(since);
 	else if (time && lp_clock_parse(time, &opts.since_ms) < 0)
 		return lp_err_say(err, -EINVAL, "sinceTime \"%.64s\" is no time", time);
 	session->follow = lp_json_bool(options, "follow", false);

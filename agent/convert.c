@@ -8,6 +8,7 @@
 #include "agent/convert_parts.h"
 #include "agent/env.h"
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "specs/object.h"
 
@@ -216,10 +217,10 @@ lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const stru
 		.hostname = pod->spec->host_network.value ? NULL : named.host_name,
 		.policy = restart_policy(pod),
 		.share_pids = pod->spec->share_process_namespace.value && !pod->spec->host_pid.value,
-		.deadline_ms = 1000 * pod->spec->active_deadline_seconds.value,
+		.deadline_ms = lp_clock_seconds_ms(pod->spec->active_deadline_seconds.value),
 		.backoff_max_ms = facts->backoff_max_ms,
-		.grace_ms = 1000 * (pod->spec->termination_grace_period_seconds.has ? pod->spec->termination_grace_period_seconds.value
-										    : DEFAULT_GRACE_S),
+		.grace_ms = lp_clock_seconds_ms(pod->spec->termination_grace_period_seconds.has
+						? pod->spec->termination_grace_period_seconds.value : DEFAULT_GRACE_S),
 		.cgroup = lp_arena_printf(arena, "%s/%s/pod%s", facts->instance, lp_convert_qos_folder(lp_convert_qos(pod)), lp_object_uid(pod_json)),
 	};
 	rc = lp_convert_pod_limits(arena, pod, facts, &out->limits) < 0 ? lp_err_set(err, -ENOMEM, "pod %s", out->name)

@@ -3,6 +3,7 @@
 
 #include "agent/convert_parts.h"
 #include "agent/env.h"
+#include "base/clock.h"
 #include "base/text.h"
 
 /* Probes and hooks of a container -> the keeper's record. */
@@ -85,7 +86,7 @@ convert_probe(const struct lp_env *env, const struct lp_spec_container *containe
 	out->success_threshold = (uint32_t)from->success_threshold.value;
 	out->failure_threshold = (uint32_t)from->failure_threshold.value;
 	out->grace_set = from->termination_grace_period_seconds.has;
-	out->grace_ms = 1000 * from->termination_grace_period_seconds.value;
+	out->grace_ms = lp_clock_seconds_ms(from->termination_grace_period_seconds.value);
 	if (from->http_get)
 		return convert_http(env->arena, container, from->http_get, address, action, err);
 	if (from->tcp_socket)
@@ -114,7 +115,7 @@ convert_hook(const struct lp_env *env, const struct lp_spec_container *container
 		return convert_http(env->arena, container, from->http_get, address, out, err);
 	if (from->sleep) {
 		out->deed = LP_CONTROL_DEED_SLEEP;
-		out->sleep_ms = 1000 * from->sleep->seconds.value;
+		out->sleep_ms = lp_clock_seconds_ms(from->sleep->seconds.value);
 		return 0;
 	}
 	return lp_err_say(err, -EINVAL, "invalid handler: container %s", container->name);

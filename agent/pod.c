@@ -242,7 +242,7 @@ read_wants(struct lp_pod *pod)
 static int64_t
 deadline_ms(const struct lp_json *json)
 {
-	return 1000 * lp_json_int(json, "spec.activeDeadlineSeconds", 0);
+	return lp_clock_seconds_ms(lp_json_int(json, "spec.activeDeadlineSeconds", 0));
 }
 
 static void
@@ -296,7 +296,7 @@ grace_ms(const struct lp_pod *pod)
 
 	if (pod->fail_reason[0] && seconds < 0)
 		return pod->fail_grace_ms;
-	return seconds < 0 ? -1 : seconds * 1000;
+	return seconds < 0 ? -1 : lp_clock_seconds_ms(seconds);
 }
 
 /* ---- the steps */

@@ -149,3 +149,11 @@ lp_clock_parse(const char *text, int64_t *out_ms)
 	*out_ms = (seconds - sign * (oh * 3600 + om * 60)) * 1000 + ms;
 	return 0;
 }
+
+int64_t
+lp_clock_seconds_ms(int64_t seconds)
+{
+	const int64_t most = INT64_C(100) * 366 * 86400;
+
+	return 1000 * (seconds > most ? most : seconds < -most ? -most : seconds);
+}

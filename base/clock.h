@@ -21,6 +21,9 @@ int64_t lp_clock_trusted_ms(void);
 void lp_clock_raise_floor(int64_t wall_ms);
 int64_t lp_clock_floor_ms(void);
 
+/* Seconds that somebody else named, in ms: at most a hundred years either way, so that they can be added to a time. */
+int64_t lp_clock_seconds_ms(int64_t seconds);
+
 /* RFC 3339: "2026-11-20T08:00:00Z"; micro "…:00.123456Z"; nano from a timespec-like pair. */
 #define LP_CLOCK_TEXT 40
 void lp_clock_print(int64_t wall_ms, char out[static LP_CLOCK_TEXT]);

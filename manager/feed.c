@@ -372,7 +372,7 @@ static int
 start_timers(struct feed *feed)
 {
 	struct lp_request *request = feed->request;
-	int64_t timeout_s = lp_request_query_int(request, "timeoutSeconds", 0), life_ms = timeout_s * 1000;
+	int64_t timeout_s = lp_request_query_int(request, "timeoutSeconds", 0), life_ms = lp_clock_seconds_ms(timeout_s);
 	uint32_t random;
 	int rc;
 

@@ -98,7 +98,7 @@ mark(struct lp_change *change, struct lp_json *object, int64_t grace_s, int64_t 
 	struct lp_json *metadata = lp_json_need_object(&change->arena, object, "metadata");
 	char time[LP_CLOCK_TEXT];
 
-	lp_clock_print((wall_ms / 1000 + grace_s) * 1000, time);
+	lp_clock_print(wall_ms / 1000 * 1000 + lp_clock_seconds_ms(grace_s), time);
 	lp_json_set_str(&change->arena, metadata, "deletionTimestamp", time);
 	lp_json_set_int(&change->arena, metadata, "deletionGracePeriodSeconds", grace_s);
 	if (change->kind->generation)

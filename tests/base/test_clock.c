@@ -119,3 +119,11 @@ TEST(boot_time_does_not_go_back)
 		before = now;
 	}
 }
+
+TEST(seconds_that_somebody_named_do_not_overflow)
+{
+	CHECK_INT(lp_clock_seconds_ms(30), 30000);
+	CHECK_INT(lp_clock_seconds_ms(-1), -1000);
+	CHECK(lp_clock_seconds_ms(INT64_MAX) + lp_clock_wall_ms() > lp_clock_wall_ms());
+	CHECK(lp_clock_seconds_ms(INT64_MIN) + lp_clock_wall_ms() < lp_clock_wall_ms());
+}
