@@ -1,19 +1,37 @@
 #!/bin/sh
 # tests/strangers/test_agent_kills.sh - pods outlive agents: KILLS times kill -9 at random moments, its start-up included, while
-# PODS pods serve traffic and have a second container that ends at random times with random codes. Then a keeper is killed.
+# PODS pods serve traffic and have a second container that ends at random times with random codes. Now and then another build
+# takes over instead, REPLACES times in all, and every keeper becomes that build in place. Then a keeper is killed.
+#
+# Env     KILLS=1000 REPLACES=100 PODS=20 for the full count
 . "$(dirname "$0")/lib.sh"
 enter "$@"
-KILLS=${KILLS:-100}
+KILLS=${KILLS:-80}
+REPLACES=${REPLACES:-8}
 PODS=${PODS:-10}
 limpet=$PWD/build/limpet
 [ -x "$limpet" ] || skip "build/limpet is not built"
+cp "$limpet" "$dir/limpet" && limpet=$dir/limpet	# a build meanwhile is no replacement
 root=$(cgroup_root)
 [ -n "$root" ] || skip "no cgroup v2"
 mkdir -p "$root/$LP_STORY_CGROUP" "$dir/data" "$dir/count"
 chmod 1777 "$dir/count"
 
+# The same program under another version.
+python3 - "$limpet" "$dir/limpet-other" "$(cat VERSION)" <<'PY' || exit 1
+import re, sys
+old = sys.argv[3].encode()
+new = old[:-1] + (b"8" if old[-1:] == b"9" else b"9")
+data, count = re.subn(rb"(?<![0-9.])" + re.escape(old) + rb"(?=\0)", new, open(sys.argv[1], "rb").read())
+assert count > 0
+open(sys.argv[2], "wb").write(data)
+PY
+chmod 755 "$dir/limpet-other"
+check "it is another version" sh -c "[ \"\$('$limpet' version --client 2>&1)\" != \"\$('$dir/limpet-other' version --client 2>&1)\" ]"
+program=$limpet
+
 start_agent() {
-	"$limpet" agent --data-dir "$dir/data" --cgroup-root "$root/$LP_STORY_CGROUP" --instance story >>"$dir/agent.log" 2>&1 </dev/null &
+	"$program" agent --max-backoff 2s --data-dir "$dir/data" --cgroup-root "$root/$LP_STORY_CGROUP" --instance story >>"$dir/agent.log" 2>&1 </dev/null &
 	agent=$!
 }
 random() {	# below $1
@@ -83,19 +101,94 @@ check "every pod has its server" test "$(echo "$before" | wc -w)" = "$PODS"
 ) &
 traffic=$!
 
+# What the manager is told, looked at again and again: of each run the code that its own log has.
+(
+	while [ ! -e "$dir/enough" ]; do
+		"$limpet" get pods -o 'jsonpath={range .items[*]}{.metadata.name} {range .status.containerStatuses[?(@.name=="crash")]}{.restartCount} r={.state.running.startedAt} t={.state.terminated.exitCode} l={.lastState.terminated.exitCode}{end}{"\n"}{end}' >>"$dir/told" 2>>"$dir/untold"
+		sleep 0.5
+	done
+) &
+sampler=$!
+
+keepers() {
+	pgrep -f '^limpet keeper ' | sort -n | tr '\n' ' '
+}
+# Every keeper executes this file?
+renewed() {
+	for pid in $(keepers); do
+		[ "$(stat -L -c %i "/proc/$pid/exe")" = "$1" ] || return 1
+	done
+}
+now_ms() {
+	date +%s%3N
+}
+# Another build takes over: every keeper lives, has its number, and is that build.
+replace() {
+	was=$(keepers)
+	if [ "$program" = "$limpet" ]; then program=$dir/limpet-other; else program=$limpet; fi
+	kill -9 "$agent"
+	wait "$agent" 2>/dev/null
+	began=$(now_ms)
+	start_agent
+	inode=$(stat -c %i "$program")
+	tries=0
+	until renewed "$inode"; do
+		tries=$((tries + 1))
+		[ $tries -lt 500 ] || break
+		sleep 0.01
+	done
+	echo $(($(now_ms) - began)) >>"$dir/took"
+	{ [ $tries -lt 500 ] && [ "$(keepers)" = "$was" ]; } || echo "replacement $1: keepers $was then $(keepers)" >>"$dir/unlike"
+}
+
+beats=$(keepers)
+: >"$dir/took"
 for i in $(seq "$KILLS"); do
 	sleep "0.$(printf %03d "$(random 600)")"
 	kill -9 "$agent"
 	wait "$agent" 2>/dev/null
 	start_agent
+	[ "$REPLACES" = 0 ] || [ $((i % (KILLS / REPLACES))) != 0 ] || replace "$i"
 	[ $((i % 20)) != 0 ] || echo "-- $i kills, $(wc -l <"$dir/served") requests served"
 done
 : >"$dir/enough"
-wait $traffic
+wait $traffic $sampler
 
 check "no request failed in $KILLS kills" sh -c "! [ -s '$dir/failed' ] || { sort '$dir/failed' | uniq -c | head; false; }"
 check "requests were served all the time" test "$(wc -l <"$dir/served")" -gt "$KILLS"
 check "no server changed its process" test "$(web_pids)" = "$before"
+check "no keeper changed its process" test "$(keepers)" = "$beats"
+check "each replacement renewed every keeper" sh -c "! cat '$dir/unlike' 2>/dev/null"
+if [ "$REPLACES" != 0 ]; then
+	median=$(sort -n "$dir/took" | sed -n "$(($(wc -l <"$dir/took") / 2 + 1))p")
+	echo "-- $(wc -l <"$dir/took") replacements: $PODS keepers renewed in $median ms (median), $(sort -n "$dir/took" | tail -n1) ms at most"
+	check "reconciled within a second" test "$median" -le 1000
+fi
+
+# Each exit code that was told stands in the container's own log in the place that the restart count names.
+check "codes and counts were those of the containers' own logs, all the time" python3 - "$dir" <<'PY'
+import re, sys
+dir = sys.argv[1]
+logs, seen, bad = {}, set(), []
+for line in open(dir + "/told"):
+    found = re.match(r"(web-\d+) (\d+) r=(\S*) t=(\d*) l=(\d*)$", line)
+    if not found:
+        continue
+    name, count, running, now, last = found.groups()
+    count = int(count)
+    if name not in logs:
+        logs[name] = [int(code) for code in open("%s/count/%s.codes" % (dir, name))]
+    # Waiting for its next run: lastState is of the run that the count names, else of the one before.
+    for run, code in (count if running or now else count + 1, last), (count + 1, now):
+        if code and run > 0:
+            seen.add((name, run))
+            if run > len(logs[name]) or logs[name][run - 1] != int(code):
+                bad.append((line.strip(), run, logs[name][:run + 1][-3:]))
+print(len(seen), "exits told")
+for row in bad[:10]:
+    print(*row)
+sys.exit(bool(bad) or not seen)
+PY
 
 # Restart counts and exit codes as the containers' own logs have them; asked again while one is just ending.
 count_right() {
@@ -110,8 +203,8 @@ for i in $(seq "$PODS"); do
 done
 
 # A keeper dies: that pod alone starts again and says so.
-keeper=$(pgrep -f '^limpet keeper default/web-1$')
-others=$(pgrep -f '^limpet keeper default/web-' | grep -vx "$keeper" | sort -n | tr '\n' ' ')
+keeper=$(pgrep -f '^limpet keeper .*default/web-1$')
+others=$(pgrep -f '^limpet keeper .*default/web-' | grep -vx "$keeper" | sort -n | tr '\n' ' ')
 check "the keeper of web-1 is found" test -n "$keeper"
 kill -9 "$keeper"
 unknown() {
@@ -120,7 +213,7 @@ unknown() {
 wait_until 20 "web-1 says ContainerStatusUnknown" unknown
 check "with exit code 137" test "$("$limpet" get pod web-1 -o "jsonpath={.status.containerStatuses[?(@.name=='web')].lastState.terminated.exitCode}")" = 137
 check "and one restart" test "$("$limpet" get pod web-1 -o "jsonpath={.status.containerStatuses[?(@.name=='web')].restartCount}")" = 1
-check "the other keepers are the same" test "$(pgrep -f '^limpet keeper default/web-' | grep -vx "$(pgrep -f '^limpet keeper default/web-1$')" | sort -n | tr '\n' ' ')" = "$others"
+check "the other keepers are the same" test "$(pgrep -f '^limpet keeper .*default/web-' | grep -vx "$(pgrep -f '^limpet keeper .*default/web-1$')" | sort -n | tr '\n' ' ')" = "$others"
 
 check "the pods go" "$limpet" delete -f "$dir/pods.yaml" --timeout 60s
 kill "$agent" "$manager"
