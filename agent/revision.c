@@ -135,7 +135,8 @@ read_object(struct lp_revision *out, struct lp_revision_object *object, const st
 	/* The index is what was signed by name; a body that says something else is not believed. */
 	if (!lp_text_same(lp_object_name(object->json), object->name) ||
 	    !lp_text_same(lp_object_namespace(object->json), object->namespace) ||
-	    !lp_text_same(lp_object_kind(object->json), object->kind) || strchr(object->uid, '/') || *object->uid == '.')
+	    !lp_text_same(lp_object_kind(object->json), object->kind) || strchr(object->uid, '/') || *object->uid == '.' ||
+	    (*object->uid && !lp_text_same(lp_object_uid(object->json), object->uid)))
 		return lp_err_say(err, -EBADMSG, "node revision: %s %s/%s holds another object", object->kind, object->namespace,
 		    object->name);
 	return 0;

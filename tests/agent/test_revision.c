@@ -29,6 +29,9 @@ set_up(void)
 	CHECK_OK(lp_path_root(lp_test_dir(), true, &node_fd, &err), &err);
 }
 
+/* What the signed index and the object itself say of its uid. */
+static const char *row_uid = "", *body_uid = "";
+
 /* A line of the link: one ConfigMap per value, signed by `signer`; `send` false leaves the objects out. */
 static struct lp_json *
 line_of(int number, const char *node, const char *const *values, size_t count, const struct lp_cert_key *signer, bool send)
@@ -42,11 +45,13 @@ line_of(int number, const char *node, const char *const *values, size_t count, c
 	lp_buf_init(&base64, 8192);
 	(void)lp_buf_printf(&index, "{\"kind\":\"NodeRevision\",\"node\":\"%s\",\"number\":%d,\"time\":\"2026-11-20T00:00:00Z\",\"podCIDR\":\"10.42.0.0/24\",\"objects\":[", node, number);
 	for (size_t i = 0; i < count; i++) {
-		char *text = lp_arena_printf(&arena, "{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c%zu\",\"namespace\":\"default\"},\"data\":{\"v\":\"%s\"}}", i, values[i]);
+		char *text = lp_arena_printf(&arena, "{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c%zu\",\"namespace\":\"default\",\"uid\":\"%s\"},"
+		    "\"data\":{\"v\":\"%s\"}}", i, body_uid, values[i]);
 		char digest[LP_DIGEST_TEXT];
 
 		lp_digest_print(text, strlen(text), digest);
-		(void)lp_buf_printf(&index, "%s{\"kind\":\"ConfigMap\",\"namespace\":\"default\",\"name\":\"c%zu\",\"uid\":\"\",\"digest\":\"%s\"}", i ? "," : "", i, digest);
+		(void)lp_buf_printf(&index, "%s{\"kind\":\"ConfigMap\",\"namespace\":\"default\",\"name\":\"c%zu\",\"uid\":\"%s\",\"digest\":\"%s\"}", i ? "," : "", i, row_uid,
+		    digest);
 		if (send)
 			(void)lp_json_set_str(&arena, objects, digest, text);
 	}
@@ -116,6 +121,25 @@ TEST(doubtful_revisions_are_refused_and_the_current_one_stays)
 	CHECK_ERR(lp_revision_accept(&out, &current, line, &trust, &err), -EBADMSG);
 	CHECK(!out.text);
 	lp_cert_key_free(other);
+}
+
+TEST(a_uid_is_one_name_and_the_same_everywhere)
+{
+	static const struct {
+		const char *row, *body;
+		int want;
+	} rows[] = { { "u1", "u1", 0 }, { "u1", "u2", -EBADMSG }, { "u1", "../u1", -EBADMSG }, { "../u1", "../u1", -EBADMSG }, { "..", "..", -EBADMSG } };
+
+	set_up();
+	for (size_t i = 0; i < lp_count(rows); i++) {
+		auto_revision struct lp_revision revision;
+		struct lp_err err = { 0 };
+
+		lp_revision_init(&revision);
+		row_uid = rows[i].row;
+		body_uid = rows[i].body;
+		CHECK_INT(lp_revision_accept(&revision, NULL, line_of(1, "n1", two, 2, key, true), &trust, &err), rows[i].want);
+	}
 }
 
 TEST(the_same_content_under_another_number_is_the_same_revision)
