@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
@@ -71,10 +70,14 @@ on_signal(void *arg, int signo, int64_t now_ms)
 
 /* ---- one agent per instance */
 
-/* Before anything is opened: a second agent would take the keepers over from the first. */
+/*
+ * Before anything is opened: a second agent would take the keepers over from the first. The lock is the process's own: one of the
+ * open file (flock) would live on in children that a killed agent leaves for a moment, and the next agent would give up.
+ */
 static int
 claim(const struct lp_instance *instance, int *out_fd, struct lp_err *err)
 {
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char text[PID_TEXT];
 	lp_auto_fd int run_fd = -1, fd = -1;
 	int rc = lp_path_root(instance->run_dir, true, &run_fd, err);
@@ -84,7 +87,7 @@ claim(const struct lp_instance *instance, int *out_fd, struct lp_err *err)
 	fd = openat(run_fd, "agent.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return lp_err_set(err, -errno, "open %s/agent.pid", instance->run_dir);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (fcntl(fd, F_SETLK, &lock) < 0)
 		return lp_err_say(err, -EBUSY, "another agent runs for %s (see %s/agent.pid)", instance->data_dir, instance->run_dir);
 	(void)snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0)

@@ -158,6 +158,7 @@ check "no request failed in $KILLS kills" sh -c "! [ -s '$dir/failed' ] || { sor
 check "requests were served all the time" test "$(wc -l <"$dir/served")" -gt "$KILLS"
 check "no server changed its process" test "$(web_pids)" = "$before"
 check "no keeper changed its process" test "$(keepers)" = "$beats"
+check "no agent found its place taken" sh -c "! grep 'another agent' '$dir/agent.log'"
 check "each replacement renewed every keeper" sh -c "! cat '$dir/unlike' 2>/dev/null"
 if [ "$REPLACES" != 0 ]; then
 	median=$(sort -n "$dir/took" | sed -n "$(($(wc -l <"$dir/took") / 2 + 1))p")
