@@ -414,6 +414,8 @@ lp_process_find(const struct lp_process_config *config, struct lp_err *err)
 	char full[PATH_BYTES];
 	int code = ENOENT;
 
+	if (config->no_program)
+		return 0;
 	if (strchr(name, '/')) {
 		code = look_at(name);
 		return code ? say_exec(err, code, name, false) : 0;
@@ -443,6 +445,8 @@ lp_process_exec(const struct lp_process_config *config, struct lp_err *err)
 	char full[PATH_BYTES];
 	int code = ENOENT;
 
+	if (config->no_program)
+		return lp_err_say(err, -EINVAL, "there is no process to start: config.json has none");
 	if (!name[0])
 		return say_exec(err, ENOENT, name, true);
 	if (strchr(name, '/')) {

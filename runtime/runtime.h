@@ -180,6 +180,7 @@ struct lp_scheduler {
 /* What runs: the container's first process, or one more by lp_container_exec. */
 struct lp_process_config {
 	const char *const *args;	/* NULL-terminated, at least one */
+	bool no_program;		/* none is known: it can be created and never started */
 	const char *const *env;		/* NULL-terminated "K=V"; PATH in it finds args[0]; NULL: none */
 	const char *cwd;		/* NULL: "/"; made when missing */
 	uint32_t uid, gid;

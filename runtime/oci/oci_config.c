@@ -353,7 +353,7 @@ keep_groups(const struct lp_oci_spec *spec, struct lp_process_config *process, s
 static int
 make_process(struct lp_arena *arena, const struct lp_oci_spec *spec, struct lp_oci_config *out, struct lp_err *err)
 {
-	/* Without a process there may be a create, but no start: the empty name is not found then. */
+	/* Without a process there may be a create, but no start. */
 	static const struct lp_oci_process none = { .cwd = "/" };
 	const char **nothing = lp_arena_alloc(arena, 2 * sizeof(*nothing));
 	struct lp_oci_process process = spec->process ? *spec->process : none;
@@ -370,6 +370,7 @@ make_process(struct lp_arena *arena, const struct lp_oci_spec *spec, struct lp_o
 	rc = lp_oci_process_make(arena, &process, root, owned, &out->container.process, &out->notes, err);
 	if (rc == 0 && spec->linux_ && spec->linux_->personality)
 		rc = make_personality(spec->linux_->personality, &out->container.process, err);
+	out->container.process.no_program = !spec->process;
 	if (rc == 0)
 		rc = keep_groups(spec, &out->container.process, err);
 	return rc < 0 ? rc : lp_oci_config_seccomp(arena, spec, out, &out->container.process, err);

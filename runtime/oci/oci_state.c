@@ -271,6 +271,7 @@ print(const struct lp_oci_home *home, const struct lp_oci_state *state, struct l
 	(void)lp_json_set_bool(arena, json, "poststart", state->poststart);
 	(void)lp_json_set_bool(arena, json, "poststop", state->poststop);
 	(void)lp_json_set_bool(arena, json, "sharedPids", state->shared_pids);
+	(void)lp_json_set_int(arena, json, "rootMount", (int64_t)state->root_mount);
 	(void)lp_json_set_str(arena, json, "bootId", record->boot_id);
 	(void)lp_json_set_int(arena, json, "pid", record->pid);
 	(void)lp_json_set_int(arena, json, "startTicks", (int64_t)record->start_ticks);
@@ -338,6 +339,7 @@ lp_oci_state_read(const struct lp_oci_home *home, struct lp_arena *arena, struct
 	state.poststart = lp_json_bool(json, "poststart", false);
 	state.poststop = lp_json_bool(json, "poststop", false);
 	state.shared_pids = lp_json_bool(json, "sharedPids", false);
+	state.root_mount = (uint64_t)lp_json_int(json, "rootMount", 0);
 	(void)snprintf(state.record.id, sizeof(state.record.id), "%s", home->id);
 	copy_text(state.record.boot_id, sizeof(state.record.boot_id), json, "bootId");
 	copy_text(state.record.cgroup_name, sizeof(state.record.cgroup_name), json, "cgroupName");

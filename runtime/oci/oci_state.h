@@ -37,6 +37,7 @@ struct lp_oci_state {
 	struct lp_container_record record;	/* pid 0 while creating */
 	bool ready;			/* create came to its end */
 	bool poststart, poststop;	/* config.json has such hooks */
+	uint64_t root_mount;		/* shares its owner's mount namespace: the mount that its root was in before; 0: has one of its own */
 	bool shared_pids;		/* no pid namespace of its own: its first process may end before the others */
 };
 

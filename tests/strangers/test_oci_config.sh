@@ -213,7 +213,12 @@ case_update() {
 }
 case_a_config_without_a_process() {
 	config "del c['process']"
-	refuses "executable file not found" o create a
+	check "can be created" o create a
+	check "waits" is created a
+	refuses "no process" o start a
+	wait_until 5 "and is at its end" is stopped a
+	o delete a
+	refuses "no process" o run a
 	check "nothing is left" no_residue
 }
 case_exec_with_descriptors() {

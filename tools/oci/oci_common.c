@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -320,6 +321,29 @@ remove_cgroup(const struct lp_oci_found *found, struct lp_err *err)
 	return rc;
 }
 
+bool
+lp_oci_root_mount(const char *path, uint64_t *out)
+{
+	struct statx st = { 0 };
+
+	*out = 0;
+	if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &st) < 0 || !(st.stx_mask & STATX_MNT_ID))
+		return false;
+	*out = st.stx_mnt_id;
+	return st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* Without a mount namespace its tree lies on its root, for all to see: no other end of theirs takes it away. */
+static void
+remove_mounts(const struct lp_oci_state *state)
+{
+	uint64_t now;
+
+	if (state->root_mount && lp_oci_root_mount(state->rootfs, &now) && now != state->root_mount &&
+	    umount2(state->rootfs, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		lp_oci_warn("container %s: mounts on %s stay: %s", state->id, state->rootfs, lp_err_words(errno));
+}
+
 int
 lp_oci_destroy(struct lp_oci_found *found, struct lp_err *err)
 {
@@ -330,6 +354,7 @@ lp_oci_destroy(struct lp_oci_found *found, struct lp_err *err)
 		rc = remove_cgroup(found, err);
 	if (rc < 0)
 		return rc;
+	remove_mounts(&found->state);
 	if (found->state.ready && found->state.poststop && run_poststop(found, &words) < 0)
 		lp_oci_warn("%s", words.text);
 	return lp_oci_home_remove(&found->home, err);

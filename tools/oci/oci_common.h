@@ -16,6 +16,9 @@ int lp_oci_run_hooks(const struct lp_hook *hooks, size_t count, const char *kind
 /* The copy of config.json in a container's directory. */
 int lp_oci_read_spec(const struct lp_oci_home *home, struct lp_arena *arena, struct lp_oci_spec **out, struct lp_err *err);
 
+/* Which mount lies at a path of the caller's; true: the path is its root. 0: not known. */
+bool lp_oci_root_mount(const char *path, uint64_t *out);
+
 /* Wait until `done` says so, woken by cgroup.events. -ETIMEDOUT. */
 int lp_oci_wait_cgroup(int cgroup, bool (*done)(int cgroup), int wait_ms);
 

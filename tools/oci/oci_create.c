@@ -248,6 +248,8 @@ write_first_state(struct making *making, const char *bundle, struct lp_err *err)
 	state->poststart = hooks && hooks->poststart.count;
 	state->poststop = hooks && hooks->poststop.count;
 	state->shared_pids = making->config.container.ns[LP_NS_PID].how != LP_NS_NEW;
+	if (making->config.container.ns[LP_NS_MOUNT].how == LP_NS_HOST)
+		(void)lp_oci_root_mount(state->rootfs, &state->root_mount);	/* 0: not known, and then nothing is taken away */
 	(void)snprintf(state->record.id, sizeof(state->record.id), "%s", state->id);
 	if (leaf && strlen(leaf + 1) >= sizeof(state->record.cgroup_name))
 		return lp_err_set(err, -ENAMETOOLONG, "cgroup %s", leaf + 1);
