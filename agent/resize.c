@@ -294,14 +294,13 @@ lp_resize_try(struct lp_pod *pod)
 static void
 end_run(struct lp_pod *pod, size_t n)
 {
-	lp_auto_fd int fd = -1;
 	struct lp_pod_container *container = &pod->containers[n];
 	struct lp_err err = { 0 };
 
 	if (!container->known || container->status.run != LP_CONTROL_RUN_RUNNING)
 		return;
 	lp_agent_event(pod->agent, pod, "Normal", "Killing", "Container %s resize requires restart", container->name);
-	if (lp_hierarchy_open(pod, container->name, container->status.attempt, &fd, &err) < 0 || lp_cgroup_kill(fd, &err) < 0)
+	if (lp_control_renew(&pod->control, container->name, &err) < 0)
 		lp_log(LP_LOG_WARN, "a container was not restarted for its new size", "pod=%s/%s container=%s why=\"%s\"", pod->namespace,
 		    pod->name, container->name, err.text);
 }

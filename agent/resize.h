@@ -4,7 +4,8 @@
  * Pending   the node has no room now (Deferred: tried again when pods change) or never (Infeasible); what runs keeps what it has
  * Progress  the keeper writes the new limits, the pod's cgroup first when it grows and last when it shrinks; a memory limit below what
  *           is in use is refused by the kernel and told, not killed for
- * Restart   a container whose resizePolicy says RestartContainer for what changed is ended after that and restarted by its keeper
+ * Restart   a container whose resizePolicy says RestartContainer for what changed is ended after that by its keeper, with its grace
+ *           period, and started again whatever the pod's restart policy says
  * Restarts  of the agent: limits are sent again to every pod whose spec was ever changed; the keeper writes only what differs
  * Source    KEP-1287; kubelet pkg/kubelet/allocation, status conditions PodResizePending and PodResizeInProgress
  */

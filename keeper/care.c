@@ -65,6 +65,15 @@ give_up(struct lp_ward *ward, const struct lp_control_probe *probe)
 	lp_keeper_look(ward->keeper);
 }
 
+void
+lp_care_renew(struct lp_ward *ward)
+{
+	if (ward->facts.state != LP_PLAN_RUNNING || ward->facts.unwell || ward->keeper->facts.stopping)
+		return;		/* it ends anyway */
+	ward->facts.anew = true;
+	give_up(ward, NULL);
+}
+
 /* ---- probes ---- */
 
 static void look_after(struct lp_ward *ward, int64_t now_ms);

@@ -26,7 +26,7 @@ struct lp_care {
 	struct lp_errand *hook;		/* owned; NULL: it has no hooks */
 	bool hook_used;			/* in this run a preStop hook took time */
 	int64_t turned_ms;		/* wall time at which it turned ready or not; 0 in this run never */
-	int64_t grace_ms;		/* an unwell run: how long it may take to end */
+	int64_t grace_ms;		/* a run that we end: how long it may take to end */
 	struct lp_timer due;		/* the next question */
 	int32_t told;			/* failures of probes that were told and not forgiven yet */
 	int64_t forgive_ms;		/* when the next of them is forgiven */
@@ -48,6 +48,9 @@ void lp_care_end(struct lp_ward *ward);
 struct lp_errand *lp_care_errand(const struct lp_ward *ward, size_t which);
 void lp_care_resume_errand(struct lp_ward *ward, size_t which, const struct lp_errand *from);
 void lp_care_resume(struct lp_ward *ward, int64_t now_ms);
+
+/* The run ends in good order, within its grace period, and another begins. */
+void lp_care_renew(struct lp_ward *ward);
 
 /* The run is asked to end. False: it has no preStop hook. */
 bool lp_care_pre_stop(struct lp_ward *ward);

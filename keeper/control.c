@@ -180,6 +180,7 @@ dispatch(struct lp_control *control, struct lp_control_message *message)
 	case LP_CONTROL_ATTACH:
 	case LP_CONTROL_RESIZE:
 	case LP_CONTROL_DEADLINE:
+	case LP_CONTROL_RENEW:
 		return;		/* not for us */
 	}
 }
@@ -399,6 +400,17 @@ lp_control_set_deadline(struct lp_control *control, int64_t deadline_ms, struct 
 	lp_control_message_init(&message);
 	message.kind = LP_CONTROL_DEADLINE;
 	message.deadline_ms = deadline_ms;
+	return request(control, &message, err);
+}
+
+int
+lp_control_renew(struct lp_control *control, const char *container, struct lp_err *err)
+{
+	struct lp_control_message message;
+
+	lp_control_message_init(&message);
+	message.kind = LP_CONTROL_RENEW;
+	message.container = container;
 	return request(control, &message, err);
 }
 

@@ -320,6 +320,9 @@ int lp_control_attach(struct lp_control *control, uint64_t id, const char *conta
  */
 int lp_control_resize(struct lp_control *control, uint64_t id, const char *container, const struct lp_cgroup_limits *limits, struct lp_err *err);
 
+/* End a running container in good order, whatever its restart policy says, and start it again. Nothing when it does not run. */
+int lp_control_renew(struct lp_control *control, const char *container, struct lp_err *err);
+
 /* The pod may live this long from its go (0: for ever); a time that has passed ends it. */
 int lp_control_set_deadline(struct lp_control *control, int64_t deadline_ms, struct lp_err *err);
 
@@ -354,6 +357,7 @@ enum lp_control_kind {			/* numbers are the protocol: never reused */
 	LP_CONTROL_ATTACH = 7,		/* agent: id, container, [out, err] */
 	LP_CONTROL_RESIZE = 8,		/* agent: id, container, limits */
 	LP_CONTROL_DEADLINE = 9,	/* agent: deadline_ms */
+	LP_CONTROL_RENEW = 10,		/* agent: container */
 	LP_CONTROL_POD = 32,		/* keeper: state */
 	LP_CONTROL_READY = 33,		/* keeper: [dir, netns] */
 	LP_CONTROL_STATUS = 34,		/* keeper: status */

@@ -6,7 +6,7 @@ lp_plan_again(const struct lp_plan_pod *pod, const struct lp_plan_container *con
 {
 	if (container->state != LP_PLAN_EXITED)
 		return false;
-	if (container->role == LP_PLAN_SIDECAR)
+	if (container->role == LP_PLAN_SIDECAR || container->anew)
 		return true;
 	return lp_restart_wanted(pod->policy, container->role == LP_PLAN_INIT, container->exit_code);
 }

@@ -37,7 +37,8 @@ struct lp_plan_container {
 	enum lp_plan_state state;
 	bool begun;		/* RUNNING: its postStart hook is done, or it has none */
 	bool started;		/* RUNNING: begun, and its startup probe has succeeded, or it has none */
-	bool unwell;		/* RUNNING: a probe or hook failed, this run is to end */
+	bool unwell;		/* RUNNING: a probe or hook failed or it begins anew, this run is to end */
+	bool anew;		/* RUNNING, EXITED: ended by us to begin anew; no policy is asked */
 	bool asked;		/* was asked to end in this run */
 	bool hooked;		/* its preStop hook is running */
 	bool signalled;		/* was sent its stop signal in this run */

@@ -133,6 +133,7 @@ save_ward(struct lp_arena *arena, const struct lp_ward *ward, struct saved_ward 
 		.begun = ward->facts.begun,
 		.started = ward->facts.started,
 		.unwell = ward->facts.unwell,
+		.anew = ward->facts.anew,
 		.hooked = ward->facts.hooked,
 		.signalled = ward->facts.signalled,
 		.kill_ms = ward->facts.kill_ms,
@@ -414,6 +415,7 @@ load_care(struct lp_ward *ward, const struct saved_ward *from, struct lp_err *er
 	ward->facts.begun = from->begun;
 	ward->facts.started = from->started;
 	ward->facts.unwell = from->unwell;
+	ward->facts.anew = from->anew;
 	ward->facts.hooked = from->hooked;
 	ward->facts.signalled = from->signalled;
 	ward->facts.kill_ms = from->kill_ms;

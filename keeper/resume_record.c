@@ -74,6 +74,7 @@ static const struct lp_flat_field ward_fields[] = {
 	LP_FLAT_MANY(34, S, news, news_count, T_NEWS),
 	LP_FLAT_BLOB(35, S, limits, limits_len),
 	LP_FLAT_INTEGER(36, S, turned_ms),
+	LP_FLAT_BOOLEAN(37, S, anew),
 	LP_FLAT_END
 };
 #undef S

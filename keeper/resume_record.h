@@ -48,7 +48,7 @@ struct saved_ward {
 	const void *partial[LP_LOGS_STREAMS];
 	size_t partial_len[LP_LOGS_STREAMS];
 	uint64_t log_lost;
-	bool begun, started, unwell, hooked, signalled, hook_used;
+	bool begun, started, unwell, anew, hooked, signalled, hook_used;
 	int64_t kill_ms, mercy_ms, grace_ms, turned_ms;
 	const struct saved_errand *errands;
 	size_t errand_count;

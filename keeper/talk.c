@@ -280,6 +280,7 @@ static void
 heard(struct lp_keeper *keeper, struct lp_control_message *message)
 {
 	struct lp_err err = { 0 };
+	struct lp_ward *ward;
 
 	switch ((enum lp_control_kind)message->kind) {
 	case LP_CONTROL_GO:
@@ -311,6 +312,11 @@ heard(struct lp_keeper *keeper, struct lp_control_message *message)
 		return;
 	case LP_CONTROL_DEADLINE:
 		lp_keeper_set_deadline(keeper, message->deadline_ms);
+		return;
+	case LP_CONTROL_RENEW:
+		ward = lp_keeper_find(keeper, message->container);
+		if (ward)
+			lp_care_renew(ward);
 		return;
 	case LP_CONTROL_POD:
 	case LP_CONTROL_READY:

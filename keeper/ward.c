@@ -310,8 +310,9 @@ finish(struct lp_ward *ward, const struct lp_container_exit *exit, enum lp_ward_
 	};
 	ward->facts.state = LP_PLAN_EXITED;
 	ward->facts.exit_code = exit->code;
-	ward->delay_ms = lp_restart_delay_ms(&limits, ward->delay_ms, now_ms - ward->began_ms);
-	ward->facts.again_ms = now_ms + ward->delay_ms;
+	if (!ward->facts.anew)
+		ward->delay_ms = lp_restart_delay_ms(&limits, ward->delay_ms, now_ms - ward->began_ms);
+	ward->facts.again_ms = ward->facts.anew ? now_ms : now_ms + ward->delay_ms;
 	ward->dirty = true;
 	lp_keeper_changed(ward->keeper);
 	lp_keeper_look(ward->keeper);

@@ -278,3 +278,18 @@ TEST(a_pod_that_has_had_its_time_expires_once)
 	pod.kill_ms = 9000;
 	CHECK_INT(look(&pod, c, 1, 5000, 0), LP_STEP_ASK);
 }
+
+TEST(what_begins_anew_asks_no_policy)
+{
+	struct lp_plan_pod pod = { .policy = LP_RESTART_NEVER, .go = true };
+	struct lp_plan_container container = { .state = LP_PLAN_EXITED, .anew = true };
+	size_t index;
+	int64_t due_ms;
+
+	CHECK(lp_plan_again(&pod, &container));
+	CHECK_INT(lp_plan_next(&pod, &container, 1, 0, &index, &due_ms), LP_STEP_START);
+	container.anew = false;
+	CHECK_INT(lp_plan_next(&pod, &container, 1, 0, &index, &due_ms), LP_STEP_DONE);
+	container.anew = pod.stopping = true;
+	CHECK_INT(lp_plan_next(&pod, &container, 1, 0, &index, &due_ms), LP_STEP_DONE);
+}

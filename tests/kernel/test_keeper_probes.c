@@ -344,6 +344,31 @@ TEST(a_deadline_can_be_set_while_the_pod_runs)
 	solo_finish();
 }
 
+TEST(a_run_that_is_to_begin_anew_ends_in_good_order_and_no_policy_or_pause_is_asked)
+{
+	struct lp_err err;
+
+	solo_init();
+	solo.pod.policy = LP_CONTROL_ON_FAILURE;
+	solo.pod.backoff_ms = solo.pod.backoff_max_ms = 600000;
+	solo_add("main", "trap 'sleep 0.2; touch /shared/left; exit 0' TERM; while :; do sleep 0.02; done");
+	solo_add("deaf", "trap '' TERM; while :; do sleep 0.02; done");
+	solo.pod.grace_ms = 1000;
+	go();
+	SOLO_UNTIL(solo_runs("main") && solo_runs("deaf"));
+	CHECK_OK(lp_control_renew(&solo.control, "nobody", &err), &err);
+	CHECK_OK(lp_control_renew(&solo.control, "main", &err), &err);
+	CHECK_OK(lp_control_renew(&solo.control, "main", &err), &err);
+	SOLO_UNTIL(solo_seen("main")->status.starts == 2 && solo_runs("main"));
+	CHECK_INT(solo_seen("main")->status.last.code, 0);
+	CHECK(access(lp_test_path("shared/left"), F_OK) == 0);
+	CHECK_INT(solo_seen("deaf")->status.starts, 1);
+	CHECK_OK(lp_control_renew(&solo.control, "deaf", &err), &err);
+	SOLO_UNTIL(solo_seen("deaf")->status.starts == 2 && solo_runs("deaf"));
+	CHECK_INT(solo_seen("deaf")->status.last.code, 137);
+	solo_finish();
+}
+
 TEST(new_limits_are_answered_and_remembered_also_by_the_next_program)
 {
 	struct lp_cgroup_limits limits = { .swap_max_bytes = LP_CGROUP_SWAP_UNSET, .memory_max_bytes = 64 << 20, .cpu_request_milli = 250 };

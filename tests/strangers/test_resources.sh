@@ -89,6 +89,28 @@ check "more than the owner of the node allows" kubectl patch pod busy --subresou
 wait_until 10 "is infeasible too" sh -c 'kubectl get pod busy -o "jsonpath={.status.conditions[?(@.type==\"PodResizePending\")].message}" | grep -q podMemory'
 check "and stays what it was" test "$(kubectl get pod busy -o 'jsonpath={.status.containerStatuses[0].resources.limits.cpu}')" = 700m
 
+# a size that asks for a new run: the old one ends in good order
+cat >"$dir/again.yaml" <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: {name: again}
+spec:
+  terminationGracePeriodSeconds: 5
+  restartPolicy: OnFailure
+  containers:
+  - name: a
+    image: limpet.local/busybox
+    command: [sh, -c, "trap 'echo in good order; exit 0' TERM; while :; do sleep 0.1; done"]
+    resources: {requests: {cpu: 20m}, limits: {cpu: 100m}}
+    resizePolicy: [{resourceName: cpu, restartPolicy: RestartContainer}]
+YAML
+check "a pod that restarts for its size" kubectl apply -f "$dir/again.yaml"
+check "it runs" kubectl wait --for=condition=Ready pod/again --timeout=20s
+check "its size is changed" kubectl patch pod again --subresource resize -p '{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":"150m"}}}]}}'
+wait_until 10 "it is restarted once" sh -c 'test "$(kubectl get pod again -o "jsonpath={.status.containerStatuses[0].restartCount}{.status.phase}")" = 1Running'
+shows "^in good order$" kubectl logs again --previous
+kubectl delete pod again --wait=true >/dev/null
+
 # logs
 check "300 lines" test "$(kubectl logs busy | wc -l)" = 300
 check "the last two" test "$(kubectl logs busy --tail=2 | tr '\n' ' ')" = "line 298 line 299 "
