@@ -80,14 +80,16 @@ static int
 make_dirs(int dir_fd, const char *path, mode_t mode, uint64_t resolve, int *out_fd, struct lp_err *err)
 {
 	lp_auto_fd int at = open_how(dir_fd, ".", O_PATH | O_DIRECTORY, 0, resolve);
-	lp_auto_free char *so_far = strdup(path);
-	char name[NAME_BYTES];
+	/* A container's first process comes here too, in the container's memory: no heap for the usual path. */
+	char name[NAME_BYTES], usual[NAME_BYTES];
+	lp_auto_free char *longer = strlen(path) < sizeof(usual) ? NULL : strdup(path);
+	char *so_far = longer ? longer : usual;
 	const char *rest = path, *before = path;
 	int rc = 0;
 
 	if (at < 0)
 		return lp_err_set(err, at, "open directory above %s", path);
-	if (!so_far)
+	if (!longer && strlen(path) >= sizeof(usual))
 		return lp_err_set(err, -ENOMEM, "create directory %s", path);
 	while ((rest = next_part(before, name, &rc))) {
 		int next;

@@ -237,9 +237,9 @@ open_target(int root_fd, const char *path, bool plain, int *out_fd)
 	return -EBUSY;
 }
 
-/* The directory above the last part of path, made when missing, and that part. */
-static int
-make_target(int root_fd, const char *path, bool directory, struct lp_err *err)
+/* The directory above the last part of path, made when missing, and that part. A frame of its own: its pages are the container's. */
+__attribute__((noinline)) static int
+make_file(int root_fd, const char *path, struct lp_err *err)
 {
 	char above[4096];
 	size_t len = strlen(path);
@@ -247,8 +247,6 @@ make_target(int root_fd, const char *path, bool directory, struct lp_err *err)
 	lp_auto_fd int dir = -1;
 	int fd, rc;
 
-	if (directory)
-		return lp_path_mkdirs_in_root(root_fd, path, 0755, NULL, err);
 	if (len == 0 || len >= sizeof(above) || path[len - 1] == '/')
 		return lp_err_set(err, -EINVAL, "mount target %s", path);
 	memcpy(above, path, len + 1);
@@ -273,7 +271,7 @@ lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *
 	int rc = open_target(root_fd, path, plain, &fd);
 
 	if (rc == -ENOENT) {
-		rc = make_target(root_fd, path, directory, err);
+		rc = directory ? lp_path_mkdirs_in_root(root_fd, path, 0755, NULL, err) : make_file(root_fd, path, err);
 		if (rc < 0)
 			return rc;
 		rc = open_target(root_fd, path, plain, &fd);
