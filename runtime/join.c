@@ -84,6 +84,20 @@ open_terminal(const struct joiner *inside, struct lp_process_start *start, struc
 	return rc < 0 ? lp_err_wrap(err, "terminal") : 0;
 }
 
+/*
+ * Closed streams are the container's own null: whoever holds the host's could give it another mode or owner. A container
+ * without one gets that all the same.
+ */
+static void
+find_null(struct lp_process_start *start)
+{
+	lp_auto_fd int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), dev = -1;
+	int fd;
+
+	if (root >= 0 && lp_path_open_in_root(root, "/dev", O_PATH | O_DIRECTORY, 0, &dev, NULL) == 0 && lp_devices_null(dev, &fd, NULL) == 0)
+		start->null_fd = fd;	/* close-on-exec, as the other */
+}
+
 static int
 run(struct joiner *inside, struct lp_process_start *start, struct lp_err *err)
 {
@@ -102,6 +116,8 @@ run(struct joiner *inside, struct lp_process_start *start, struct lp_err *err)
 		rc = lp_process_as_root(start->uids, start->uid_count, start->gids, start->gid_count, err);
 	if (rc == 0)
 		rc = open_terminal(inside, start, err);
+	if (rc == 0)
+		find_null(start);
 	if (rc == 0)
 		rc = lp_process_enter(start, err);
 	if (rc == 0)

@@ -142,6 +142,31 @@ TEST(no_descriptor_of_ours_is_open_inside)
 	cage_free(cage);
 }
 
+TEST(a_closed_stream_is_the_containers_own_null)
+{
+	struct cage *cage = attack_cage();
+
+	for (int own = 0; own < 2; own++) {
+		struct lp_container_exit end;
+
+		CHECK_OK(attack_run(cage, "streams"), &cage->err);
+		attack_got_nothing(cage);
+		CHECK_HAS(cage->out, "stream 0: ours\n");
+		cage->args[0] = "sleep";
+		cage->args[1] = "1000";
+		CHECK_OK(cage_start(cage), &cage->err);
+		CHECK_OK(cage_exec(cage, "exec /attack", &end), &cage->err);
+		attack_got_nothing(cage);
+		CHECK_HAS(cage->out, "stream 0: ours\n");
+		CHECK_OK(lp_container_kill(cage->container, &cage->err), &cage->err);
+		cage_end(cage);
+		cage->args[0] = "/attack";
+		cage->args[1] = NULL;
+		cage_own_users(cage);
+	}
+	cage_free(cage);
+}
+
 static void
 check_cwd(struct cage *cage, const char *cwd)
 {

@@ -216,6 +216,19 @@ other_abis(void)
 	denied("clone flags", syscall(SYS_clone, (unsigned long)(CLONE_NEWUSER | CLONE_NEWNS), 0L, 0L, 0L, 0L));
 }
 
+/* A stream that is nothing is our own nothing: the host's could be given another mode. */
+static void
+streams(void)
+{
+	struct stat ours, st;
+
+	(void)stat("/dev/null", &ours);
+	for (int fd = 0; fd < 3; fd++)
+		if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode))
+			(void)printf("stream %d: %s\n", fd, st.st_dev == ours.st_dev && st.st_ino == ours.st_ino ? "ours" :
+			    fchmod(fd, st.st_mode & 07777) == 0 ? "SUCCEEDED in changing the host's" : "foreign");
+}
+
 /* The terminal of whoever started us, when the streams are it. */
 static void
 terminal(void)
@@ -521,6 +534,7 @@ static const struct {
 	{ "sockets",	  sockets },
 	{ "other_abis",	  other_abis },
 	{ "terminal",	  terminal },
+	{ "streams",	  streams },
 	{ "capabilities", capabilities },
 	{ "overlay",	  overlay },
 	{ "way_up",	  way_up },
