@@ -287,6 +287,9 @@ cover(const struct lp_inside *inside, const struct lp_assembly *assembly, const 
 	if (S_ISDIR(st.st_mode))
 		return mask_directory(at, empty_fd, err);
 	rc = lp_mount_clone(assembly->null_fd, false, &copy, err);
+	/* A node's mode is everybody's: not to be changed from here. */
+	if (rc == 0 && assembly->null_is_hosts)
+		rc = lp_mount_set(copy, MOUNT_ATTR_RDONLY, 0, false, err);
 	return rc < 0 ? rc : lp_mount_attach(copy, at, err);
 }
 

@@ -17,6 +17,7 @@ struct lp_assembly {
 	int host_fd;	/* the owner's root, weak */
 	int proc_fd;	/* a procfs of ours, never the container's; weak */
 	int null_fd;	/* our own /dev/null */
+	bool null_is_hosts;	/* null_fd is the owner's: the container has none */
 	int pts_fd;	/* the container's devpts */
 };
 

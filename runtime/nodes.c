@@ -162,6 +162,7 @@ open_null(struct lp_assembly *assembly, int dev_fd, struct lp_err *err)
 		return 0;
 	lp_err_clear(err);
 	rc = lp_path_open(assembly->host_fd, "dev", O_PATH | O_DIRECTORY, 0, &host, err);
+	assembly->null_is_hosts = true;
 	return rc < 0 ? rc : lp_devices_null(host, &assembly->null_fd, err);
 }
 

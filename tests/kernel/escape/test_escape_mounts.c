@@ -210,8 +210,9 @@ TEST(masks_are_made_of_the_real_null_when_dev_is_a_volume)
 		else if (i == 2)
 			CHECK(mknodat(dev, "null", S_IFCHR | 0666, makedev(1, 5)) == 0);
 		*over = (struct lp_mount){ .kind = LP_MOUNT_BIND, .target = "/dev", .source = { .path = lp_test_path(kinds[i]), .fd = -1 } };
-		CHECK_OK(cage_shell(cage, "stat -c '%F %t:%T' /proc/interrupts /proc/timer_list; cat /proc/interrupts | wc -c"), &cage->err);
-		CHECK_STR(cage->out, "character special file 1:3\ncharacter special file 1:3\n0\n");
+		CHECK_OK(cage_shell(cage, "stat -c '%F %t:%T' /proc/interrupts /proc/timer_list; cat /proc/interrupts | wc -c;"
+		    "chmod 666 /proc/interrupts 2>&1"), &cage->err);
+		CHECK_STR(cage->out, "character special file 1:3\ncharacter special file 1:3\n0\nchmod: /proc/interrupts: Read-only file system\n");
 		lp_close(&dev);
 	}
 	cage_free(cage);
