@@ -167,6 +167,8 @@ struct lp_control_state {
 	int32_t error;			/* negative errno: the pod's namespaces, cgroup or directory could not be made; phase is DONE */
 	const char *error_text;
 	const char *reason, *message;	/* why the keeper itself ended the pod: DeadlineExceeded; NULL */
+	int32_t reaper;			/* first process of a shared pid namespace, where no cgroup holds it; else 0 */
+	uint64_t reaper_ticks;		/* its start time, as in struct lp_control_status */
 };
 
 /* An answer that older keepers do not give. */
@@ -221,6 +223,7 @@ struct lp_control_status {
 	size_t news_count;
 	bool resized;			/* `limits` are those that count, not the record's */
 	struct lp_cgroup_limits limits;
+	uint64_t start_ticks;		/* of pid, in clock ticks since boot, where no cgroup holds it; else 0 */
 };
 
 /* ---- the connection, agent's side ---------------------------------------------------------------------------------- */
@@ -336,7 +339,8 @@ int lp_control_last(struct lp_arena *arena, int run_pods_fd, const char *uid, st
     struct lp_control_status **out_statuses, size_t *out_count, struct lp_err *err);
 
 /*
- * After a keeper's death: kill what it left and remove cgroups, socket, state and directory; logs too unless keep_logs.
+ * After a keeper's death: kill what it left and remove cgroups, socket, state and directory; logs too unless keep_logs. What it left
+ * is in the pod's cgroup; without one it is found by boot, number and start time, and no other process is ever signalled.
  * -EBUSY while processes are dying: call again. -EEXIST when the keeper lives. 0 when nothing is there.
  */
 int lp_control_cleanup(const struct lp_control_spawn *how, const char *uid, bool keep_logs, struct lp_err *err);

@@ -331,6 +331,8 @@ static const struct lp_flat_field state_fields[] = {
 	LP_FLAT_STRING(13, S, error_text),
 	LP_FLAT_STRING(14, S, reason),
 	LP_FLAT_STRING(15, S, message),
+	LP_FLAT_INTEGER(16, S, reaper),
+	LP_FLAT_INTEGER(17, S, reaper_ticks),
 	LP_FLAT_END
 };
 #undef S
@@ -357,6 +359,7 @@ static const struct lp_flat_field status_fields[] = {
 	LP_FLAT_BOOLEAN(18, S, resized),
 	LP_FLAT_NESTED(19, S, limits, T_LIMITS),
 	LP_FLAT_INTEGER(20, S, turned_ms),
+	LP_FLAT_INTEGER(21, S, start_ticks),
 	LP_FLAT_END
 };
 #undef S

@@ -316,6 +316,39 @@ remove_cgroup(int root_fd, const char *path, struct lp_err *err)
 	return rc < 0 ? rc : lp_cgroup_remove(leaf ? parent : root_fd, leaf ? leaf : copy, err);
 }
 
+/* One process of a pod without a cgroup: its pid namespace ends with it. Counts as *out_lives until it is gone. */
+static int
+end_process(const struct lp_control_state *state, int32_t pid, uint64_t start_ticks, bool *out_lives, struct lp_err *err)
+{
+	struct lp_container_record record = { .pid = pid, .start_ticks = start_ticks };
+	struct lp_container *container = NULL;
+	int rc;
+
+	if (pid <= 0 || !start_ticks || !state->boot_id)
+		return 0;
+	(void)snprintf(record.id, sizeof(record.id), "%s", state->uid ? state->uid : "");
+	(void)snprintf(record.boot_id, sizeof(record.boot_id), "%s", state->boot_id);
+	rc = lp_container_adopt(&record, -1, &container, err);
+	if (rc == 0)
+		rc = lp_container_kill(container, err);
+	lp_container_free(container);
+	if (rc == -ESRCH)
+		return 0;	/* gone, or another one by now */
+	*out_lives = true;
+	return rc;
+}
+
+static int
+end_processes(const struct lp_control_state *state, const struct lp_control_status *statuses, size_t count, struct lp_err *err)
+{
+	bool lives = false;
+	int rc = end_process(state, state->reaper, state->reaper_ticks, &lives, err);
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = end_process(state, statuses[i].pid, statuses[i].start_ticks, &lives, err);
+	return rc < 0 || !lives ? rc : lp_err_set(err, -EBUSY, "processes of pod %s", state->uid);
+}
+
 int
 lp_control_cleanup(const struct lp_control_spawn *how, const char *uid, bool keep_logs, struct lp_err *err)
 {
@@ -336,6 +369,8 @@ lp_control_cleanup(const struct lp_control_spawn *how, const char *uid, bool kee
 	rc = read_last(&arena, how->run_pods_fd, uid, &state, &statuses, &count, &cgroup, err);
 	if (!rc && cgroup && how->cgroup_root_fd >= 0)
 		rc = remove_cgroup(how->cgroup_root_fd, cgroup, err);
+	if (!rc)
+		rc = end_processes(&state, statuses, count, err);
 	if (rc < 0 && rc != -ENOENT) {		/* no state: it died before it made anything */
 		(void)lp_err_wrap(err, "clean up behind the keeper");
 		return rc;

@@ -57,6 +57,10 @@ lp_keeper_state(const struct lp_keeper *keeper, struct lp_control_state *out)
 		.reason = keeper->expired ? "DeadlineExceeded" : NULL,
 		.message = keeper->expired ? "Pod was active on the node longer than the specified deadline" : NULL,
 	};
+	if (keeper->sandbox.cgroup_fd < 0 && keeper->sandbox.ns.reaper > 0) {
+		out->reaper = (int32_t)keeper->sandbox.ns.reaper;
+		(void)lp_record_start_ticks(out->reaper, &out->reaper_ticks, NULL);	/* 0: nobody will look for it */
+	}
 }
 
 /* The state file: what the next agent learns even if this keeper is dead by then. */

@@ -95,6 +95,8 @@ lp_ward_status(const struct lp_ward *ward, int64_t now_ms, char scratch[static L
 	switch (ward->facts.state) {
 	case LP_PLAN_RUNNING:
 		out->pid = lp_container_pid(ward->container);
+		if (ward->keeper->sandbox.cgroup_fd < 0)
+			(void)lp_record_start_ticks(out->pid, &out->start_ticks, NULL);	/* 0: nobody will look for it */
 		if (!ward->facts.begun && !ward->facts.asked) {	/* its postStart hook runs: it counts as running afterwards */
 			out->run = LP_CONTROL_RUN_WAITING;
 			out->reason = "ContainerCreating";

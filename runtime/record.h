@@ -1,6 +1,7 @@
 /*
  * runtime/record.h - who a container is: boot, cgroup, pid, start time.
  *
+ * Door    lp_record_start_ticks is in runtime.h
  * Source  proc(5), /proc/<pid>/stat field 22 and /proc/sys/kernel/random/boot_id; DESIGN.md section 12
  */
 #ifndef LP_RUNTIME_RECORD_H
@@ -12,9 +13,6 @@
 
 #include "base/err.h"
 #include "runtime/runtime.h"
-
-/* When the process was started, in clock ticks since boot. -ESRCH no such process. */
-int lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err);
 
 /* Has the process executed a program since it was cloned? -ESRCH no such process. */
 int lp_record_executed(pid_t pid, bool *out, struct lp_err *err);

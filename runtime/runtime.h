@@ -404,6 +404,9 @@ struct lp_container_record {
 
 int lp_container_record(const struct lp_container *container, struct lp_container_record *out, struct lp_err *err);
 
+/* When a process was started, in clock ticks since boot: whose number it is. -ESRCH no such process. */
+int lp_record_start_ticks(pid_t pid, uint64_t *out, struct lp_err *err);
+
 /*
  * Take a container over again. cgroup_parent_fd as in its config (-1 without). The exit status is there only for
  * the parent of the process (the same process after a re-exec). -ESRCH the process is gone or is another one now, with

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/path.h"
+#include "base/state.h"
 #include "keeper/control.h"
 #include "tests/harness.h"
 #include "tests/kernel/solo.h"
@@ -383,4 +386,149 @@ TEST(a_dead_keepers_pod_is_cleaned_up_and_can_start_again)
 	SOLO_UNTIL(solo_runs("main"));
 	CHECK_INT(solo_seen("main")->status.attempt, 1);
 	solo_finish();
+}
+
+/* No cgroup for the keeper and its pod; the test's own one holds them all, so that a test that fails leaves nothing. */
+static void
+without_cgroups(int *out_root)
+{
+	lp_auto_fd int leaf = -1;
+	char pid[16];
+	struct lp_err err;
+
+	CHECK_INT(mkdirat(solo.how.cgroup_root_fd, "all", 0755), 0);
+	CHECK_OK(lp_path_open(solo.how.cgroup_root_fd, "all", O_PATH | O_DIRECTORY, 0, &leaf, &err), &err);
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	CHECK_OK(lp_path_put(leaf, "cgroup.procs", pid, &err), &err);
+	*out_root = solo.how.cgroup_root_fd;
+	solo.how.cgroup_root_fd = -1;
+}
+
+static void
+with_cgroups_again(int root_fd)
+{
+	lp_auto_fd int root = -1;
+	char pid[16];
+	struct lp_err err;
+
+	solo.how.cgroup_root_fd = root_fd;
+	CHECK_OK(lp_cgroup_root_open(NULL, &root, &err), &err);
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	CHECK_OK(lp_path_put(root, "cgroup.procs", pid, &err), &err);
+	CHECK_OK(lp_cgroup_remove(root, solo.cgroup, &err), &err);
+}
+
+static void
+clean_up(void)
+{
+	int64_t deadline = 0;
+	struct lp_err err;
+	int rc;
+
+	while ((rc = lp_control_cleanup(&solo.how, solo.uid, false, &err)) == -EBUSY)
+		CHECK(lp_test_wait(&deadline, 5000));
+	CHECK_OK(rc, &err);
+	CHECK_INT(faccessat(solo.how.run_pods_fd, solo.uid, F_OK, AT_SYMLINK_NOFOLLOW), -1);
+}
+
+static void
+dead_without_cgroups(bool share_pids)
+{
+	int64_t deadline = 0;
+	int root;
+	int32_t pid;
+
+	solo_init();
+	without_cgroups(&root);
+	solo_add("main", "sleep 1000 & while :; do sleep 0.05; done");
+	solo.pod.share_pids = share_pids;
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	pid = solo_seen("main")->status.pid;
+	CHECK(kill(solo.control.keeper_pid, SIGKILL) == 0);
+	SOLO_UNTIL(solo.gone == 1);
+	CHECK(kill(pid, 0) == 0);	/* the container outlived its keeper */
+	clean_up();
+	lp_close(&solo.netns_fd);
+	lp_close(&solo.dir_fd);
+	/* whatever was in the pod's pid namespaces ends too: only we are left in the cgroup */
+	for (bool alone = false; !alone;) {
+		lp_auto_buf struct lp_buf text;
+		struct lp_err err;
+
+		lp_buf_init(&text, 65536);
+		CHECK_OK(lp_path_read(root, "all/cgroup.procs", &text, &err), &err);
+		alone = atoi(lp_buf_text(&text)) == (int)getpid() && strchr(lp_buf_text(&text), '\n')[1] == '\0';
+		CHECK(alone || lp_test_wait(&deadline, 5000));
+	}
+	with_cgroups_again(root);
+}
+
+TEST(without_cgroups_a_dead_keepers_containers_are_found_by_their_records)
+{
+	dead_without_cgroups(false);
+}
+
+TEST(without_cgroups_a_shared_pid_namespace_ends_with_its_pod_too)
+{
+	dead_without_cgroups(true);
+}
+
+/* A state file as a dead keeper leaves it, that names this process. */
+static void
+forge(int32_t pid, uint64_t ticks, const char *boot_id)
+{
+	const struct lp_control_state state = { .uid = solo.uid, .namespace = "default", .name = "web", .phase = LP_CONTROL_RUNNING,
+		.boot_id = boot_id, .reaper = pid, .reaper_ticks = ticks };
+	const struct lp_control_status status = { .name = "main", .run = LP_CONTROL_RUN_RUNNING, .pid = pid, .start_ticks = ticks };
+	lp_auto_buf struct lp_buf bytes;
+	lp_auto_fd int dir = -1;
+	struct lp_err err;
+
+	lp_buf_init(&bytes, LP_CONTROL_RECORD);
+	CHECK_OK(lp_path_mkdirs(solo.how.run_pods_fd, solo.uid, 0755, &dir, &err), &err);
+	lp_close(&dir);
+	CHECK_OK(lp_path_open(solo.how.run_pods_fd, solo.uid, O_RDONLY | O_DIRECTORY, 0, &dir, &err), &err);
+	CHECK_OK(lp_control_last_write(&bytes, &state, &status, 1, NULL, &err), &err);
+	CHECK_OK(lp_state_write(dir, LP_CONTROL_STATE_FILE, LP_CONTROL_STATE_SCHEMA, bytes.data, bytes.len, &err), &err);
+}
+
+TEST(a_process_that_got_a_dead_containers_number_is_never_signalled)
+{
+	lp_auto_buf struct lp_buf text;
+	lp_auto_fd int proc = -1;
+	char boot[40];
+	struct lp_err err;
+	uint64_t ticks;
+	int root;
+	pid_t innocent;
+
+	solo_init();
+	without_cgroups(&root);
+	innocent = fork();
+	CHECK(innocent >= 0);
+	if (innocent == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	lp_buf_init(&text, 64);
+	CHECK_OK(lp_path_root("/proc", false, &proc, &err), &err);
+	CHECK_OK(lp_path_read(proc, "sys/kernel/random/boot_id", &text, &err), &err);
+	(void)snprintf(boot, sizeof(boot), "%.36s", lp_buf_text(&text));
+	CHECK_OK(lp_record_start_ticks(innocent, &ticks, &err), &err);
+
+	forge(innocent, ticks - 1, boot);
+	clean_up();
+	forge(innocent, ticks, "11111111-2222-3333-4444-555555555555");
+	clean_up();
+	forge(innocent, 0, boot);
+	clean_up();
+	CHECK_INT(waitpid(innocent, NULL, WNOHANG), 0);		/* it lives */
+	/* And the record that is true does kill, so that the others were understood. */
+	forge(innocent, ticks, boot);
+	CHECK_ERR(lp_control_cleanup(&solo.how, solo.uid, false, &err), -EBUSY);
+	CHECK_INT(waitpid(innocent, NULL, 0), innocent);
+	clean_up();
+	with_cgroups_again(root);
 }
