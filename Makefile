@@ -143,7 +143,7 @@ WORLD  := $(call tests_of,world)
 KERNEL := $(call tests_of,kernel) $(call tests_of,kernel/escape)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH  := $(BUILD)/tools/bench/start $(BUILD)/tools/bench/net $(BUILD)/tools/bench/true
-VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c tests/audit/*.c))
+VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c tests/audit/*.c tests/inject/*.c))
 REPLAY := $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
