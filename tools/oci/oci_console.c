@@ -185,6 +185,16 @@ turn(struct attend *attend, bool *out_ended, struct lp_err *err)
 	return 0;
 }
 
+/* Who is traced has ended when its tracer has seen it, a moment after its pidfd says so. */
+static void
+until_reapable(int pidfd)
+{
+	siginfo_t info;
+
+	while (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;	/* no pidfd: whoever asks next says so */
+}
+
 int
 lp_oci_console_attend(int signals, pid_t pid, int pidfd, int master, struct lp_err *err)
 {
@@ -202,6 +212,8 @@ lp_oci_console_attend(int signals, pid_t pid, int pidfd, int master, struct lp_e
 	}
 	while (rc == 0 && !ended)
 		rc = turn(&attend, &ended, err);
+	if (rc == 0)
+		until_reapable(pidfd);
 	if (attend.master >= 0)
 		drain(attend.master);
 	if (own_tty)
