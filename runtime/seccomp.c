@@ -6,7 +6,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +15,12 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "runtime/seccomp_calls.h"
 #include "runtime/seccomp_tree.h"
 
 /*
  * Theory  The table becomes a search tree (seccomp_tree.h): a third of what libseccomp makes of the same rules, and built in tens
- *         of microseconds without leaving a heap behind. libseccomp gives the numbers of the names, and in tests/ it is the
+ *         of microseconds without leaving a heap behind. In tests/ libseccomp is the
  *         judge: its own filter and this one must agree on every call.
  * Format  check of the ABI, then a binary tree of "at least this number?", whose leaves answer or look at arguments. Only
  *         the low halves of arguments count: the kernel takes the three calls' first arguments as 32 bits.
@@ -88,7 +88,7 @@ struct rows {
 static void
 add_call(struct rows *rows, const char *name, enum answer answer)
 {
-	int nr = seccomp_syscall_resolve_name(name);
+	int nr = lp_seccomp_call(LP_SECCOMP_NATIVE, name);
 
 	/* Negative: a call of another architecture. */
 	if (nr < 0)

@@ -2,18 +2,18 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
+#include "runtime/seccomp_calls.h"
 #include "runtime/seccomp_profile.h"
 #include "runtime/seccomp_tree.h"
 
 /*
  * Format  one block for each ABI: its calls as a search tree (seccomp_tree.h), a leaf answers or tries the rules of one call in
- *         order. libseccomp gives the numbers of the names; in tests/ its own filter for the same profile must agree.
+ *         order. In tests/ libseccomp's own filter for the same profile must agree.
  * 32 bit  ABIs compare the low halves of arguments. On x86 the old calls socketcall and ipc carry others, whose arguments cannot
  *         be seen: rules without arguments hold for them too, rules with some only when they make a permissive default stricter.
  */
@@ -120,7 +120,7 @@ own_number(int family, int subcall)
 	return -1;
 }
 
-/* libseccomp names a call that is carried by another -100 - n and -200 - n. */
+/* A call that is carried by another is called -100 - n and -200 - n (seccomp_calls.def). */
 static void
 add_carried(struct maker *maker, int pseudo, size_t rule)
 {
@@ -151,7 +151,7 @@ by_number(const void *a, const void *b)
 
 /* Every call that the profile names on this ABI; *out_last is the highest number, of rules that say nothing too. */
 static void
-collect(struct maker *maker, uint32_t arch, uint32_t *out_last)
+collect(struct maker *maker, enum lp_seccomp_abi abi, uint32_t *out_last)
 {
 	const struct lp_seccomp_profile *profile = maker->profile;
 
@@ -162,15 +162,15 @@ collect(struct maker *maker, uint32_t arch, uint32_t *out_last)
 		const bool idle = action_value(rule->action, rule->errno_ret) == maker->default_action;
 
 		for (size_t j = 0; j < rule->name_count; j++) {
-			int nr = seccomp_syscall_resolve_name_arch(arch, rule->names[j]);
+			int nr = lp_seccomp_call(abi, rule->names[j]);
 
-			if (nr >= 0 && ((uint32_t)nr & ~(uint32_t)X32_BIT) > *out_last)
-				*out_last = (uint32_t)nr & ~(uint32_t)X32_BIT;
+			if (nr >= 0 && (uint32_t)nr > *out_last)
+				*out_last = (uint32_t)nr;
 			if (idle)
 				continue;
 			if (nr >= 0)
-				add_call(maker, nr & ~X32_BIT, i, 0);
-			else if (nr <= -100 && nr > -300)
+				add_call(maker, nr, i, 0);
+			else if (nr != LP_SECCOMP_NO_CALL)
 				add_carried(maker, nr, i);
 		}
 	}
@@ -376,12 +376,12 @@ emit_leaf(struct lp_seccomp_code *code, uint32_t index, const void *arg)
 
 /* The calls of one ABI, whose number is loaded. */
 static void
-emit_calls(struct maker *maker, uint32_t arch, uint32_t number_bit)
+emit_calls(struct maker *maker, enum lp_seccomp_abi abi, uint32_t number_bit)
 {
 	uint32_t last, hidden, newer;
 	size_t rows = 0, ranges;
 
-	collect(maker, arch, &last);
+	collect(maker, abi, &last);
 	maker->answer_count = 0;
 	hidden = new_answer(maker, (struct answer){ .action = maker->default_action });
 	for (size_t i = 0, end; i < maker->call_count; i = end) {
@@ -405,18 +405,19 @@ emit_calls(struct maker *maker, uint32_t arch, uint32_t number_bit)
 /* What this kernel can run; the first is native. */
 static const struct {
 	char name[20];
-	uint32_t audit, scmp;
+	uint32_t audit;
+	enum lp_seccomp_abi calls;
 	bool narrow;
 } abis[] = {
 #if defined(__x86_64__)
-	{ "SCMP_ARCH_X86_64", AUDIT_ARCH_X86_64, SCMP_ARCH_X86_64, false },
-	{ "SCMP_ARCH_X86", AUDIT_ARCH_I386, SCMP_ARCH_X86, true },
-	{ "SCMP_ARCH_X32", AUDIT_ARCH_X86_64, SCMP_ARCH_X32, true },
+	{ "SCMP_ARCH_X86_64", AUDIT_ARCH_X86_64, LP_SECCOMP_X86_64, false },
+	{ "SCMP_ARCH_X86", AUDIT_ARCH_I386, LP_SECCOMP_X86, true },
+	{ "SCMP_ARCH_X32", AUDIT_ARCH_X86_64, LP_SECCOMP_X32, true },
 #elif defined(__aarch64__)
-	{ "SCMP_ARCH_AARCH64", AUDIT_ARCH_AARCH64, SCMP_ARCH_AARCH64, false },
-	{ "SCMP_ARCH_ARM", AUDIT_ARCH_ARM, SCMP_ARCH_ARM, true },
+	{ "SCMP_ARCH_AARCH64", AUDIT_ARCH_AARCH64, LP_SECCOMP_ARM64, false },
+	{ "SCMP_ARCH_ARM", AUDIT_ARCH_ARM, LP_SECCOMP_ARM, true },
 #elif defined(__arm__)
-	{ "SCMP_ARCH_ARM", AUDIT_ARCH_ARM, SCMP_ARCH_ARM, true },
+	{ "SCMP_ARCH_ARM", AUDIT_ARCH_ARM, LP_SECCOMP_ARM, true },
 #else
 #error "which audit architecture is this?"
 #endif
@@ -441,11 +442,11 @@ emit_x32(struct maker *maker)
 	(void)test;
 	jump = lp_seccomp_emit(&maker->code, BPF_JMP | BPF_JA, 0, 0, 0);
 	maker->narrow = false;
-	emit_calls(maker, SCMP_ARCH_X86_64, 0);
+	emit_calls(maker, LP_SECCOMP_X86_64, 0);
 	maker->code.insn[jump].k = (uint32_t)(maker->code.count - jump - 1);
 	maker->narrow = true;
 	if (listed(maker->profile, 2))
-		emit_calls(maker, SCMP_ARCH_X32, X32_BIT);
+		emit_calls(maker, LP_SECCOMP_X32, X32_BIT);
 	else
 		lp_seccomp_emit_return(&maker->code, SECCOMP_RET_KILL_THREAD);
 }
@@ -468,7 +469,7 @@ emit_abi(struct maker *maker, size_t abi)
 	}
 #endif
 	maker->narrow = abis[abi].narrow;
-	emit_calls(maker, abis[abi].scmp, 0);
+	emit_calls(maker, abis[abi].calls, 0);
 	code->insn[jump].k = (uint32_t)(code->count - jump - 1);
 }
 
