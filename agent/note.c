@@ -1,5 +1,6 @@
 #include "agent/note.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/text.h"
 
 #define NOTE_MAX 65536
+#define SINCE "since:"
 
 const char *
 lp_note_write(struct lp_arena *arena, const struct lp_pod *pod, const char *ip)
@@ -19,6 +21,8 @@ lp_note_write(struct lp_arena *arena, const struct lp_pod *pod, const char *ip)
 	for (size_t i = 0; i < pod->container_count; i++)
 		if (*pod->containers[i].image_id)
 			(void)lp_buf_printf(&text, " %s=%s", pod->containers[i].name, pod->containers[i].image_id);
+	if (pod->began_ms)
+		(void)lp_buf_printf(&text, " " SINCE "%" PRId64, pod->began_ms);
 	for (size_t i = 0; i < pod->container_count; i++) {
 		char cpus[LP_PINNING_TEXT];
 
@@ -69,6 +73,19 @@ read_cpus(struct lp_pod *pod, const char *word, size_t len)
 			pod->containers[i].cpus = cpus;
 }
 
+static void
+read_since(struct lp_pod *pod, const char *word, size_t len)
+{
+	char text[32];
+	uint64_t ms;
+
+	if (!lp_text_starts(word, SINCE) || len >= sizeof(text))
+		return;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(len - strlen(SINCE)), word + strlen(SINCE));
+	if (lp_text_u64(text, INT64_MAX, &ms) == 0)
+		pod->began_ms = (int64_t)ms;
+}
+
 void
 lp_note_read(struct lp_pod *pod, const char *note)
 {
@@ -94,6 +111,7 @@ lp_note_containers(struct lp_pod *pod, const char *note)
 		len = strcspn(p, " ");
 		read_image(pod, p, len);
 		read_cpus(pod, p, len);
+		read_since(pod, p, len);
 		p += len;
 	}
 }

@@ -272,7 +272,7 @@ lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object)
 		if (pod->json && pod->keeper != LP_PODPLAN_NONE && needs_new_pod(pod, json))
 			pod->recreate = true;
 		if (pod->json && pod->connected && deadline_ms(json) != deadline_ms(pod->json))
-			set_deadline(pod, deadline_ms(json));
+			set_deadline(pod, lp_podplan_time_left(deadline_ms(json), pod->began_ms, pod->go_ms));
 		former = pod->arena;
 		old = pod->json;
 		pod->arena = arena;
@@ -480,6 +480,8 @@ do_clean(struct lp_pod *pod, int64_t now_ms)
 		retry_later(pod, now_ms);
 	else
 		pod->retry_ms = 0;
+	if (!pod->began_ms)
+		pod->began_ms = pod->go_ms;	/* its time runs on */
 	pod->go_ms = 0;
 	/* A pod that must not run twice has failed. */
 	if (!again && (!pod->final || (pod->fail_reason[0] && !pod->settled))) {
@@ -675,7 +677,7 @@ lp_pod_status(struct lp_pod *pod, struct lp_arena *arena)
 		.host_ip = *host_ip ? host_ip : NULL,
 		.pod_ip = *pod_ip ? pod_ip : lp_pod_is_host_network(pod) && *host_ip ? host_ip : NULL,
 		.qos = lp_convert_qos_name(lp_convert_qos(view)),
-		.started_ms = pod->go_ms,
+		.started_ms = pod->go_ms && pod->began_ms ? pod->began_ms : pod->go_ms,
 		.done = pod->keeper == LP_PODPLAN_DONE,
 		.stopping = pod->stop_asked,
 		.wait_reason = pod->wait_reason[0] ? pod->wait_reason : NULL,

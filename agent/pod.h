@@ -58,6 +58,7 @@ struct lp_pod {
 	uint32_t uid_base;			/* 0 host's */
 	bool attached;
 	int64_t go_ms;				/* wall time the keeper was told to go; 0 */
+	int64_t began_ms;			/* the same of its first keeper, when that one was lost; 0 */
 	uint32_t missing;			/* controllers that its cgroup lacks */
 
 	struct lp_pod_container *containers;

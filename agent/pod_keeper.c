@@ -238,6 +238,7 @@ on_gone(struct lp_control *control)
 	if (pod->forgetting) {
 		pod->keeper = LP_PODPLAN_NONE;
 		pod->forgetting = false;
+		pod->began_ms = 0;
 	} else {
 		pod->keeper = LP_PODPLAN_LOST;
 		lp_log(LP_LOG_WARN, "keeper of a pod died, its pod will be cleaned up", "pod=%s/%s", pod->namespace, pod->name);

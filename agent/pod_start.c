@@ -518,6 +518,7 @@ spawn(struct start *start, struct lp_err *err)
 		return rc;
 	}
 	(void)snprintf(system_cgroup, sizeof(system_cgroup), "%s/system", agent->instance.id);
+	record.deadline_ms = lp_podplan_time_left(record.deadline_ms, pod->began_ms, lp_clock_wall_ms());
 	record.note = lp_note_write(&start->arena, pod, start->pod_ip);
 	rc = lp_control_spawn(agent->loop, &pod->control, &how, &record, &lp_pod_control_ops, pod, err);
 	if (rc < 0)

@@ -77,3 +77,13 @@ lp_podplan_next(const struct lp_podplan_facts *facts, int64_t now_ms, int64_t *o
 		return next_down(facts);
 	return facts->failed ? next_failed(facts) : next_up(facts, now_ms, out_due_ms);
 }
+
+int64_t
+lp_podplan_time_left(int64_t deadline_ms, int64_t began_ms, int64_t now_ms)
+{
+	int64_t past_ms = began_ms && now_ms > began_ms ? now_ms - began_ms : 0;	/* the wall clock may have been set back */
+
+	if (!deadline_ms)
+		return 0;
+	return past_ms < deadline_ms ? deadline_ms - past_ms : 1;
+}

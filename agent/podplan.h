@@ -45,4 +45,10 @@ struct lp_podplan_facts {
 
 enum lp_podplan_step lp_podplan_next(const struct lp_podplan_facts *facts, int64_t now_ms, int64_t *out_due_ms);
 
+/*
+ * What is left of activeDeadlineSeconds (ms; 0: no deadline, and none is left over) for a keeper that begins at now_ms, when the pod's
+ * first one began at began_ms (wall time; 0: this is the first).
+ */
+int64_t lp_podplan_time_left(int64_t deadline_ms, int64_t began_ms, int64_t now_ms);
+
 #endif

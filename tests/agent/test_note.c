@@ -84,3 +84,20 @@ TEST(cpus_of_ones_own_are_remembered)
 	CHECK_STR(text, "2-3,7");
 	CHECK_INT(lp_pinning_count(&rows[0].cpus), 0);
 }
+
+TEST(when_a_pod_began_is_remembered)
+{
+	struct lp_pod pod = make_pod();
+	lp_auto_arena struct lp_arena arena;
+	const char *note;
+
+	lp_arena_init(&arena, 1 << 20);
+	pod.began_ms = INT64_C(1763640000000);
+	note = lp_note_write(&arena, &pod, "");
+	CHECK_STR(note, "- since:1763640000000");
+	pod.began_ms = 0;
+	lp_note_read(&pod, "- since:99999999999999999999999999999999999 since: since:-1 since:1x");
+	CHECK_INT(pod.began_ms, 0);
+	lp_note_read(&pod, note);
+	CHECK_INT(pod.began_ms, INT64_C(1763640000000));
+}

@@ -108,3 +108,13 @@ TEST(a_pod_that_may_not_go_on_is_stopped_its_end_is_written_twice_and_it_never_s
 	CHECK_INT(step((struct lp_podplan_facts){ .wanted = true, .failed = true, .keeper = LP_PODPLAN_LOST }), LP_PODPLAN_CLEAN);
 	CHECK_INT(step((struct lp_podplan_facts){ .failed = true, .finished = true, .keeper = LP_PODPLAN_NONE }), LP_PODPLAN_RETIRE);
 }
+
+TEST(the_time_of_a_pod_runs_on_when_its_keeper_was_lost)
+{
+	CHECK_INT(lp_podplan_time_left(0, 1000, 9000), 0);
+	CHECK_INT(lp_podplan_time_left(5000, 0, 9000), 5000);
+	CHECK_INT(lp_podplan_time_left(5000, 7000, 9000), 3000);
+	CHECK_INT(lp_podplan_time_left(5000, 4000, 9000), 1);	/* it ends at once */
+	CHECK_INT(lp_podplan_time_left(5000, 9500, 9000), 5000);
+	CHECK_INT(lp_podplan_time_left(INT64_MAX, 1, INT64_MAX), 1);
+}

@@ -63,6 +63,14 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: bereft}
+spec:
+  activeDeadlineSeconds: 3600
+  terminationGracePeriodSeconds: 1
+  containers: [{name: c, $image, command: [sleep, "1000"]}]
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: crash}
 spec:
   containers: [{name: c, $image, command: [sh, -c, "echo going down; exit 7"], terminationMessagePolicy: FallbackToLogsOnError}]
@@ -150,6 +158,18 @@ shows "back-off 10s restarting failed container=c pod=crash_default" kubectl get
 shows "^7 Error going down" kubectl get pod crash -o 'jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode} {.status.containerStatuses[0].lastState.terminated.reason} {.status.containerStatuses[0].lastState.terminated.message}'
 shows "BackOff .*Back-off restarting failed container c in pod crash_default" kubectl describe pod crash
 wait_until 25 "the second pause is longer" sh -c "$k get pod crash -o 'jsonpath={.status.containerStatuses[0].state.waiting.message}' | grep -q 'back-off 20s'"
+
+echo "-- one whose keeper was lost: its time runs on"
+wait_until 20 "bereft runs" sh -c "$k get pod bereft -o 'jsonpath={.status.phase}' | grep -qx Running"
+began=$(kubectl get pod bereft -o 'jsonpath={.status.startTime}')
+keeper=$(pgrep -f "^limpet keeper .*bereft")
+check "bereft has one keeper" test "$(echo "$keeper" | wc -w)" = 1
+kill -KILL $keeper
+wait_until 20 "bereft runs again" sh -c "$k get pod bereft -o 'jsonpath={.status.containerStatuses[0].restartCount}{.status.phase}' | grep -qx 1Running"
+check "it began when it did" test "$(kubectl get pod bereft -o 'jsonpath={.status.startTime}')" = "$began"
+check "its time gets shorter" kubectl patch pod bereft -p '{"spec":{"activeDeadlineSeconds":10}}'
+wait_until 6 "and is counted from then" sh -c "$k get pod bereft -o 'jsonpath={.status.reason}' | grep -qx DeadlineExceeded"
+refuses "must be less than or equal to previous value" kubectl patch pod bereft -p '{"spec":{"activeDeadlineSeconds":11}}'
 
 echo "-- hooks"
 check "hooked is ready" kubectl wait --for=condition=Ready pod/hooked --timeout=20s
