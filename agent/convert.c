@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "specs/object.h"
 
-enum { DEFAULT_GRACE_S = 30 };
+enum { DEFAULT_GRACE_S = 30, MOUNT_POINTS_BYTES = 1 << 20 };
 
 /* ---- process */
 
@@ -89,8 +89,12 @@ convert_rootfs(struct lp_arena *arena, const struct lp_spec_container *container
 	out->ready = (struct lp_place){ .fd = -1 };
 	out->layers = layers;
 	out->layer_count = image->layer_count;
-	out->writable = (struct lp_place){ .fd = -1, .path = lp_arena_printf(arena, "%s/writable", facts->pod_path) };
+	out->writable = (struct lp_place){ .fd = -1 };
 	out->readonly = container->security_context && container->security_context->read_only_root_filesystem.value;
+	if (out->readonly)
+		out->tmpfs_bytes = MOUNT_POINTS_BYTES;	/* nothing of it reaches the disk */
+	else
+		out->writable.path = lp_arena_printf(arena, "%s/writable", facts->pod_path);
 	return arena->failed ? lp_err_set(err, -ENOMEM, "container %s", container->name) : 0;
 }
 

@@ -70,6 +70,19 @@ TEST(a_pod_that_asks_for_nothing_gets_the_safe_defaults)
 	CHECK_STR(first()->rootfs.layers[1].path, "/data/layers/aa");
 }
 
+TEST(a_read_only_root_has_no_writable_layer_on_disk)
+{
+	struct lp_err err = { 0 };
+
+	CHECK_OK(convert("\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"securityContext\":{\"readOnlyRootFilesystem\":true}}]", &err), &err);
+	CHECK(first()->rootfs.readonly);
+	CHECK(!first()->rootfs.writable.path);
+	CHECK_INT(first()->rootfs.tmpfs_bytes, 1 << 20);	/* mount points */
+	CHECK_OK(convert("\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]", &err), &err);
+	CHECK(first()->rootfs.writable.path);
+	CHECK_INT(first()->rootfs.tmpfs_bytes, 0);
+}
+
 TEST(a_command_replaces_the_image_and_args_alone_keep_the_entry_point)
 {
 	static const char *const entry[] = { "/entry", NULL };
