@@ -17,6 +17,7 @@ enum { ANSWER_MS = 8000, PIECE_MAX = 16 << 20 };
 /* One node's answer. */
 struct piece {
 	struct ask *ask;
+	const char *node;		/* whose it is */
 	struct lp_tunnel *tunnel;	/* NULL once it is over */
 	struct lp_buf text;
 	bool whole;
@@ -144,7 +145,7 @@ ask_nodes(struct lp_request *request, const char *only, void (*reply)(struct ask
 
 		if (!is_asked(request, nodes[i], only))
 			continue;
-		*piece = (struct piece){ .ask = ask };
+		*piece = (struct piece){ .ask = ask, .node = lp_arena_str(&request->arena, nodes[i]->name) };
 		lp_buf_init(&piece->text, PIECE_MAX);
 		if (lp_tunnel_open(request->manager->tunnels, nodes[i], "stats", "", &request->arena, NULL, &piece_ops, piece, &piece->tunnel, &err) < 0)
 			continue;	/* its link has just gone: as one that does not answer */
@@ -157,7 +158,7 @@ ask_nodes(struct lp_request *request, const char *only, void (*reply)(struct ask
 		answer(ask);
 }
 
-/* The document of a piece; NULL when the node said nothing useful. */
+/* The document of a piece; NULL when the node said nothing useful, or spoke for another. */
 static struct lp_json *
 parse(struct ask *ask, const struct piece *piece)
 {
@@ -165,7 +166,7 @@ parse(struct ask *ask, const struct piece *piece)
 
 	if (!piece->whole || lp_json_parse(&ask->request->arena, lp_buf_text(&piece->text), piece->text.len, NULL, &document, NULL) < 0)
 		return NULL;
-	return document;
+	return piece->node && lp_text_same(lp_json_str(document, "node.nodeName"), piece->node) ? document : NULL;
 }
 
 /* ---- metrics.k8s.io */

@@ -163,6 +163,25 @@ TEST(a_node_cannot_speak_of_pods_that_are_not_its_own)
 	end();
 }
 
+TEST(a_node_cannot_speak_for_another)
+{
+	static const char other[] = "{\"windowMs\":1500,\"node\":{\"nodeName\":\"n2\",\"cpu\":{\"usageNanoCores\":1}},\"pods\":[{\"podRef\":{\"name\":\"b\","
+	    "\"namespace\":\"default\",\"uid\":\"%s\"},\"containers\":[{\"name\":\"c\",\"cpu\":{\"usageNanoCores\":1}}]}]}";
+	struct answer answer;
+	char text[512];
+
+	begin();
+	CHECK_INT(api_post(&fleet.api, "/api/v1/nodes", "{\"metadata\":{\"name\":\"n2\"}}").status, 201);
+	answer = api_post(&fleet.api, PODS, "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"nodeName\":\"n2\",\"containers\":[{\"name\":\"c\",\"image\":\"i:1\"}]}}");
+	(void)snprintf(text, sizeof(text), other, at(&answer, "metadata.uid"));
+	answer = ask(METRICS "/pods", text);
+	CHECK_INT(lp_json_count(lp_json_get(answer.json, "items")), 0);
+	answer = ask(METRICS "/nodes", text);
+	CHECK_INT(lp_json_count(lp_json_get(answer.json, "items")), 0);
+	CHECK_INT(ask("/api/v1/nodes/n1/proxy/stats/summary", text).status, 503);
+	end();
+}
+
 TEST(metrics_of_nodes_and_their_whole_summary)
 {
 	struct answer list;
