@@ -20,7 +20,7 @@
 #include "runtime/record.h"
 #include "runtime/seccomp.h"
 
-enum { NOTES_MAX = 1024, EXEC_TIMEOUT_MS = 60000, WAITID_PIDFD = 3 };
+enum { NOTES_MAX = 1024, EXEC_TIMEOUT_MS = 60000, LOOK_MS = 20, STOPS_MAX = 10, WAITID_PIDFD = 3 };
 
 void
 lp_launch_init(struct lp_launch *launch)
@@ -327,16 +327,40 @@ lp_launch_kill(struct lp_launch *launch)
 	reap(launch);
 }
 
+/*
+ * Other processes of the container may send it SIGSTOP, and its owner has other things to do than to wait for it: it goes on a
+ * few times, and then it was stopped for good.
+ */
+static bool
+is_held(const struct lp_launch *launch, int *stops)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid((idtype_t)WAITID_PIDFD, (id_t)launch->pidfd, &info, WSTOPPED | WNOHANG) < 0 || info.si_pid == 0)
+		return false;
+	if (++*stops > STOPS_MAX)
+		return true;
+	(void)kill(launch->pid, SIGCONT);	/* still ours: not reaped yet */
+	return false;
+}
+
 static int
 next_message(struct lp_launch *launch, struct lp_handoff *message, int *out_fd, struct lp_err *err)
 {
-	/* Who waits at a start socket may end without having listened. */
+	/* Who waits at a start socket may end without having listened; hooks have their own time. */
 	struct pollfd fds[2] = { { .fd = launch->sock, .events = POLLIN }, { .fd = launch->foreign ? launch->pidfd : -1, .events = POLLIN } };
-	int rc;
+	const bool patient = launch->hooks || launch->foreign;
+	int rc, stops = 0, waited_ms = 0;
 
-	do {
-		rc = poll(fds, 2, launch->hooks || launch->foreign ? -1 : EXEC_TIMEOUT_MS);	/* hooks have their own time */
-	} while (rc < 0 && errno == EINTR);
+	for (;;) {
+		rc = poll(fds, 2, patient ? -1 : LOOK_MS);
+		if (rc > 0 || (rc < 0 && errno != EINTR))
+			break;
+		if (rc == 0 && is_held(launch, &stops))
+			return lp_err_say(err, -EINTR, "the process is stopped again and again before its program runs");
+		if (rc == 0 && (waited_ms += LOOK_MS) >= EXEC_TIMEOUT_MS)
+			break;
+	}
 	if (rc > 0 && !fds[0].revents)
 		return 0;
 	if (rc == 0)

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "tests/harness.h"
 #include "tests/kernel/escape/attack.h"
@@ -104,6 +106,49 @@ TEST(a_process_inside_sees_nothing_of_one_that_joins)
 		attack_got_nothing(cage);
 		seen = strstr(cage->out, "joiners seen: ");
 		CHECK(seen != NULL && atoi(seen + 14) > 10);	/* it did look */
+		CHECK(unlink(lp_test_path("report/stop")) == 0);
+		cage_own_users(cage);
+	}
+	cage_free(cage);
+}
+
+/* Whoever joins is waited for by a single-threaded owner: how long may the container keep that? */
+TEST(one_that_is_stopped_while_it_joins_does_not_hold_its_owner_up)
+{
+	static const char *const args[] = { "true", NULL };
+	struct cage *cage = attack_cage();
+	struct lp_mount *report = cage_mount(cage, LP_MOUNT_BIND, "/report");
+
+	CHECK(mkdir(lp_test_path("report"), 0755) == 0);
+	report->source.path = lp_test_path("report");
+	for (int own = 0; own < 2; own++) {
+		struct lp_process_config config = cage->config.process;
+
+		cage->env[2] = "LP_ATTACK=stop";
+		CHECK_OK(cage_start(cage), &cage->err);
+		cage->env[2] = NULL;
+		cage_until(cage, "watching");
+		config.args = args;
+		config.stdio[1] = config.stdio[2] = -1;
+		for (int i = 0; i < 40; i++) {
+			int64_t before = lp_clock_boot_ms(), took;
+			struct lp_process process;
+			int rc;
+
+			lp_process_init(&process);
+			rc = lp_container_exec(cage->container, &config, &process, &cage->err);
+			took = lp_clock_boot_ms() - before;
+			CHECK(rc == 0 || rc == -EINTR);
+			CHECK(took < 3000);	/* it was a minute */
+			if (rc == 0) {
+				CHECK(kill(process.pid, SIGKILL) == 0);
+				CHECK(waitpid(process.pid, NULL, 0) == process.pid);
+			}
+			lp_process_fini(&process);
+		}
+		(void)lp_test_file("report/stop", "", 0);
+		cage_read(cage);
+		cage_end(cage);
 		CHECK(unlink(lp_test_path("report/stop")) == 0);
 		cage_own_users(cage);
 	}
