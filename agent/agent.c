@@ -534,6 +534,7 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 	lp_map_init(&agent->pods);
 	agent->storing.pidfd = agent->storing.pipe_fd = -1;
 	agent->collecting.pidfd = agent->collecting.pipe_fd = -1;
+	lp_unclean_init(&agent->unclean);
 
 	agent->backoff_max_ms = config->backoff_max_ms;
 	rc = lp_instance_init(&agent->instance, &config->instance, true, err);
@@ -545,6 +546,8 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 		rc = open_directories(agent, err);
 	if (rc == 0)
 		rc = open_parts(agent, err);
+	if (rc == 0 && !config->down && lp_unclean_begin(&agent->unclean, agent->data_fd, agent->run_fd, agent->node.boot_id, err) < 0)
+		lp_log(LP_LOG_WARN, "whether the last boot ended well is not known, layers are not checked", "why=\"%s\"", err->text);
 	if (rc == 0)
 		rc = open_identity(agent, config, err);
 	if (rc == 0)
@@ -603,6 +606,7 @@ lp_agent_close(struct lp_agent *agent)
 	lp_reclaim_free(agent->reclaim);
 	lp_child_cancel(&agent->storing);
 	lp_collect_stop(agent);
+	lp_unclean_stop(&agent->unclean);
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
 		lp_pod_free(value);
 	lp_map_fini(&agent->pods);

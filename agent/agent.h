@@ -20,6 +20,7 @@
 #include "agent/node.h"
 #include "agent/revision.h"
 #include "agent/stats.h"
+#include "agent/unclean.h"
 #include "base/child.h"
 #include "base/list.h"
 #include "base/loop.h"
@@ -99,6 +100,7 @@ struct lp_agent {
 	int inotify_fd;
 	struct lp_timer collect_timer;	/* collect.h */
 	struct lp_child collecting;
+	struct lp_unclean unclean;
 	struct lp_timer leave_timer;
 };
 

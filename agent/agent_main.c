@@ -123,6 +123,8 @@ run(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err 
 		(void)fflush(stdout);
 		rc = lp_loop_run(agent->loop, err);
 	}
+	if (agent->loop && rc == 0 && lp_unclean_end(agent->data_fd, agent->node.boot_id, err) < 0)
+		lp_log(LP_LOG_WARN, "that this was a good end could not be written down, layers will be checked", "why=\"%s\"", err->text);
 	return rc;
 }
 

@@ -129,6 +129,11 @@ find_images(struct start *start, struct lp_err *err)
 			return rc;
 		}
 		start->found_count = i + 1;
+		rc = lp_unclean_check(pod->agent, image, err);
+		if (rc < 0) {
+			lp_pod_wait(pod, "ContainerCreating", "image \"%s\": %s", container->image, err ? err->text : "");
+			return rc;
+		}
 		(void)snprintf(pod->containers[i].image_id, sizeof(pod->containers[i].image_id), "%s", image->digest);
 		rc = resolve_user(start, container, image, &start->images[i], err);
 		if (rc < 0) {

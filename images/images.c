@@ -364,6 +364,34 @@ lp_images_collect(struct lp_images *images, bool (*keep)(void *arg, const char *
 	return rc < 0 ? rc : lp_room_sweep(images, out_freed_bytes, err);
 }
 
+static bool
+has_layer(const struct lp_json *record, const char *diff_id)
+{
+	lp_json_each(layer, lp_json_get(record, "layers"))
+		if (lp_text_same(lp_json_text(layer), diff_id))
+			return true;
+	return false;
+}
+
+int
+lp_images_drop_layer(struct lp_images *images, const char *diff_id, uint64_t *out_freed_bytes, struct lp_err *err)
+{
+	lp_auto_fd int lock = -1;
+	struct lp_json *next;
+	int rc = lp_room_lock(images, true, &lock, err);
+
+	if (rc < 0)
+		return rc;
+	for (struct lp_json *record = lp_json_first(images->catalog.images); record; record = next) {
+		next = record->next;
+		if (has_layer(record, diff_id))
+			lp_catalog_drop(&images->catalog, record);
+	}
+	lp_catalog_drop_layers(&images->catalog);
+	rc = lp_room_write(images, err);
+	return rc < 0 ? rc : lp_room_sweep(images, out_freed_bytes, err);
+}
+
 int
 lp_images_check_layer(struct lp_images *images, const char *diff_id, struct lp_err *err)
 {

@@ -119,4 +119,10 @@ int lp_images_collect(struct lp_images *images, bool (*keep)(void *arg, const ch
 /* Compare a layer's files with the tree digest in its record (after an unclean boot). -EBADMSG when they differ. */
 int lp_images_check_layer(struct lp_images *images, const char *diff_id, struct lp_err *err);
 
+/*
+ * Remove a damaged layer and every image that has it; they can be loaded again. Waits for the lock. No pod may run on them. 0 also when
+ * no such layer is there.
+ */
+int lp_images_drop_layer(struct lp_images *images, const char *diff_id, uint64_t *out_freed_bytes, struct lp_err *err);
+
 #endif

@@ -540,3 +540,41 @@ TEST(a_changed_layer_is_found_out)
 	lp_images_release(&image);
 	lp_images_close(images);
 }
+
+TEST(a_damaged_layer_goes_with_its_images_and_comes_back_whole)
+{
+	struct lp_images *images = open_images();
+	lp_auto_buf struct lp_buf layer, sound;
+	struct lp_image image, other;
+	int fds[LP_IMAGES_LAYERS_MAX];
+	uint64_t freed = 0;
+	BUF(archive);
+	BUF(second);
+
+	make_layer(&layer, "code");
+	make_layer(&sound, "other code");
+	lp_ball_docker(&archive, "app", &layer);
+	lp_ball_docker(&second, "other", &sound);
+	CHECK_OK(load(images, &archive, NULL), &err);
+	CHECK_OK(load(images, &archive, "app-too"), &err);
+	CHECK_OK(load(images, &second, NULL), &err);
+	CHECK_OK(lp_images_find(images, "app", &image, &err), &err);
+	CHECK_OK(lp_images_layer_fds(images, &image, fds, &err), &err);
+	lp_auto_fd int fd = openat(fds[0], "bin/app", O_WRONLY | O_CLOEXEC);
+	CHECK_INT(pwrite(fd, "x", 1, 0), 1);
+	CHECK_INT(close(fds[0]), 0);
+
+	CHECK_OK(lp_images_drop_layer(images, image.layers[0].digest, &freed, &err), &err);
+	CHECK(freed > 0);
+	CHECK_ERR(lp_images_find(images, "app", &other, &err), -ENOENT);
+	CHECK_ERR(lp_images_find(images, "app-too", &other, &err), -ENOENT);
+	CHECK_OK(lp_images_find(images, "other", &other, &err), &err);
+	CHECK_OK(lp_images_check_layer(images, other.layers[0].digest, &err), &err);
+	lp_images_release(&other);
+
+	CHECK_OK(load(images, &archive, NULL), &err);
+	CHECK_OK(lp_images_check_layer(images, image.layers[0].digest, &err), &err);
+	CHECK_OK(lp_images_drop_layer(images, "sha256:0000000000000000000000000000000000000000000000000000000000000000", &freed, &err), &err);
+	lp_images_release(&image);
+	lp_images_close(images);
+}
