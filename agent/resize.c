@@ -101,9 +101,10 @@ lp_resize_without(struct lp_arena *arena, const struct lp_json *old, const struc
 const struct lp_json *
 lp_resize_enforced(const struct lp_pod *pod, const char *container, const struct lp_json *spec)
 {
-	lp_json_each(before, pod->resize.before)
-		if (lp_text_same(lp_json_str(before, "name"), container))
-			return lp_json_get(before, "resources");
+	for (size_t l = 0; l < lp_count(lists); l++)
+		lp_json_each(before, lp_json_get(pod->resize.before, lists[l]))
+			if (lp_text_same(lp_json_str(before, "name"), container))
+				return lp_json_get(before, "resources");
 	return lp_json_get(spec, "resources");
 }
 
@@ -115,7 +116,8 @@ lp_resize_present(const struct lp_pod *pod, struct lp_arena *arena)
 	if (!pod->resize.before)
 		return pod->json;
 	copy = lp_json_copy(arena, pod->json);
-	lp_json_set(arena, lp_json_get(copy, "spec"), "containers", lp_json_copy(arena, pod->resize.before));
+	lp_json_each(list, pod->resize.before)
+		lp_json_set(arena, lp_json_get(copy, "spec"), list->key, lp_json_copy(arena, list));
 	return arena->failed ? NULL : copy;
 }
 
@@ -349,6 +351,26 @@ restarts(const struct lp_json *before, const struct lp_json *container)
 	return false;
 }
 
+/* What is enforced stays what it was when the first of several changes came. */
+static void
+keep(struct lp_resize *resize, const struct lp_json *old)
+{
+	if (resize->before)
+		return;
+	lp_arena_init(&resize->arena, BEFORE_MAX);
+	resize->before = lp_json_new(&resize->arena, LP_JSON_OBJECT);
+	for (size_t l = 0; l < lp_count(lists); l++) {
+		const struct lp_json *list = lp_json_get(lp_json_get(old, "spec"), lists[l]);
+
+		if (list)
+			(void)lp_json_set(&resize->arena, resize->before, lists[l], lp_json_copy(&resize->arena, list));
+	}
+	if (resize->arena.failed) {	/* without memory the wish is told as if it were enforced */
+		lp_arena_fini(&resize->arena);
+		resize->before = NULL;
+	}
+}
+
 void
 lp_resize_want(struct lp_pod *pod, const struct lp_json *old)
 {
@@ -363,11 +385,7 @@ lp_resize_want(struct lp_pod *pod, const struct lp_json *old)
 		if (before && now && restarts(before, now))
 			resize->restart |= UINT64_C(1) << i;
 	}
-	/* What is enforced stays what it was when the first of several changes came. */
-	if (!resize->before) {
-		lp_arena_init(&resize->arena, BEFORE_MAX);
-		resize->before = lp_json_copy(&resize->arena, lp_json_path(old, "spec.containers"));
-	}
+	keep(resize, old);
 	set_state(pod, LP_RESIZE_DEFERRED, "");
 	lp_resize_try(pod);
 }

@@ -32,7 +32,7 @@ struct lp_resize {
 	uint64_t restart;		/* bit n: container n is restarted after that */
 	bool looked;			/* what an agent before us may have left undone was asked for */
 	struct lp_arena arena;
-	struct lp_json *before;		/* spec.containers as they are enforced; NULL: as pod->json says */
+	struct lp_json *before;		/* both lists of containers as they are enforced; NULL: as pod->json says */
 };
 
 /* Pure: the pod with cpu and memory of its containers as `old` has them: what is left to differ cannot change in place. NULL: no memory. */

@@ -111,6 +111,26 @@ wait_until 10 "it is restarted once" sh -c 'test "$(kubectl get pod again -o "js
 shows "^in good order$" kubectl logs again --previous
 kubectl delete pod again --wait=true >/dev/null
 
+# a sidecar that may not have what it wishes for
+cat >"$dir/aside.yaml" <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: {name: aside}
+spec:
+  terminationGracePeriodSeconds: 0
+  initContainers:
+  - {name: s, image: limpet.local/busybox, restartPolicy: Always, command: [sleep, "1000"], resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 32Mi}}}
+  containers: [{name: c, image: limpet.local/busybox, command: [sleep, "1000"]}]
+YAML
+check "a pod with a sidecar" kubectl apply -f "$dir/aside.yaml"
+check "it is ready" kubectl wait --for=condition=Ready pod/aside --timeout=20s
+check "the sidecar wants more than the node's owner allows" kubectl patch pod aside --subresource resize \
+	-p '{"spec":{"initContainers":[{"name":"s","resources":{"limits":{"memory":"512Mi"}}}]}}'
+wait_until 10 "that is infeasible" sh -c 'kubectl get pod aside -o "jsonpath={.status.conditions[?(@.type==\"PodResizePending\")].reason}" | grep -qx Infeasible'
+shows "^32Mi 16Mi Running$" kubectl get pod aside -o \
+	'jsonpath={.status.initContainerStatuses[0].resources.limits.memory} {.status.initContainerStatuses[0].allocatedResources.memory} {.status.phase}{"\n"}'
+kubectl delete pod aside --wait=true >/dev/null
+
 # logs
 check "300 lines" test "$(kubectl logs busy | wc -l)" = 300
 check "the last two" test "$(kubectl logs busy --tail=2 | tr '\n' ' ')" = "line 298 line 299 "
