@@ -142,7 +142,7 @@ UNIT   := $(foreach f,harness $(FOLDERS) tools,$(call tests_of,$(f)))
 WORLD  := $(call tests_of,world)
 KERNEL := $(call tests_of,kernel) $(call tests_of,kernel/escape)
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH  := $(BUILD)/tools/bench/start $(BUILD)/tools/bench/net $(BUILD)/tools/bench/true
+BENCH  := $(foreach b,start commands floor net true,$(BUILD)/tools/bench/$(b))
 VMTOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/vm/*.c tests/audit/*.c tests/inject/*.c))
 REPLAY := $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
 PICK = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
@@ -231,6 +231,12 @@ $(VMTOOLS): $(BUILD)/%: $(BUILD)/%.o $$(call needs,$$(*D))
 $(BUILD)/tools/bench/start: $(call objects,tools/bench/start.c tools/bench/floor.c) $(BUILD)/runtime.a $(BUILD)/base.a
 	$(call say,LD,$@)
 	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tools/bench/floor: $(call objects,tools/bench/floor_main.c tools/bench/floor.c)
+$(BUILD)/tools/bench/commands: $(call objects,tools/bench/commands.c)
+$(BUILD)/tools/bench/floor $(BUILD)/tools/bench/commands:
+	$(call say,LD,$@)
+	$Q$(CC) $(LP_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tools/bench/net: $(call objects,tools/bench/net.c) $(BUILD)/netbridge.a $(BUILD)/base.a
 	$(call say,LD,$@)

@@ -121,11 +121,11 @@ inside(const char *rootfs)
 }
 
 int
-lp_floor_run(const char *rootfs, int cgroup_fd)
+lp_floor_run(const char *rootfs, int cgroup_fd, bool net)
 {
 	static unsigned int count;
 	struct clone_args args = {
-		.flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_PIDFD,
+		.flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_PIDFD | (net ? CLONE_NEWNET : 0),
 		.exit_signal = SIGCHLD,
 	};
 	char name[32];

@@ -8,8 +8,10 @@
 #ifndef LP_BENCH_FLOOR_H
 #define LP_BENCH_FLOOR_H
 
-/* One container from nothing to gone: runs /bin/true of `rootfs`. cgroup_fd is where its cgroup is made, -1: none.
+#include <stdbool.h>
+
+/* One container from nothing to gone: runs /bin/true of `rootfs`. cgroup_fd is where its cgroup is made, -1: none; net: a network of its own.
  * Returns its exit status, or -1 with a message on standard error. */
-int lp_floor_run(const char *rootfs, int cgroup_fd);
+int lp_floor_run(const char *rootfs, int cgroup_fd, bool net);
 
 #endif

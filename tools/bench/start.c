@@ -1,20 +1,19 @@
 /*
- * tools/bench/start.c - create + start + reap of one container: the floor, our runtime, and others' programs, in turns.
+ * tools/bench/start.c - create + start + reap of one container, in one process as a keeper does it: the floor and our runtime, in turns.
  *
- * Use     start ROOTFS CGROUP-DIR|- ROUNDS BUNDLE [program ...]
- *         ROOTFS has /bin/true; programs ("crun", "runc --option") are run as "PROGRAM run --bundle BUNDLE ID"
+ * Use     start ROOTFS CGROUP-DIR|- ROUNDS net|host
+ *         ROOTFS has /bin/true; net: a network namespace of its own
  * Output  one line each: name, median and 90th percentile in microseconds, ratio of its median to the floor's
  * Turns   every round measures each once, so that what else the machine does falls on all alike
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,15 +21,14 @@
 #include "runtime/runtime.h"
 #include "tools/bench/floor.h"
 
-#define WHO_MAX 8
 #define ROUNDS_MAX 10000
-#define ARGS_MAX 8
 
-enum { FLOOR, RUNTIME, FIRST_PROGRAM };
+enum { FLOOR, RUNTIME, WHO_COUNT };
 
-static const char *rootfs, *bundle;
+static const char *rootfs;
 static int cgroup_fd = -1;
-static int64_t took_us[WHO_MAX][ROUNDS_MAX];
+static bool net;
+static int64_t took_us[WHO_COUNT][ROUNDS_MAX];
 
 static int64_t
 now_us(void)
@@ -76,6 +74,8 @@ run_runtime(void)
 	config.rootfs.layers = &layer;
 	config.rootfs.layer_count = 1;
 	config.ns[LP_NS_USER].how = LP_NS_HOST;	/* as the floor */
+	if (!net)
+		config.ns[LP_NS_NET].how = LP_NS_HOST;
 	config.mounts = lp_container_mounts(&config.mount_count);
 	config.masked_paths = lp_container_masked;
 	config.readonly_paths = lp_container_readonly;
@@ -96,30 +96,6 @@ run_runtime(void)
 }
 
 static int
-run_program(const char *program)
-{
-	static unsigned int count;
-	extern char **environ;
-	char words[256], id[64];
-	char *args[ARGS_MAX + 5] = { NULL }, *rest = NULL;
-	size_t arg_count = 0;
-	pid_t pid;
-	int status;
-
-	snprintf(words, sizeof(words), "%s", program);
-	for (char *word = strtok_r(words, " ", &rest); word && arg_count < ARGS_MAX; word = strtok_r(NULL, " ", &rest))
-		args[arg_count++] = word;
-	snprintf(id, sizeof(id), "lpbench-%d-%u", (int)getpid(), count++);
-	args[arg_count++] = (char[]){ "run" };
-	args[arg_count++] = (char[]){ "--bundle" };
-	args[arg_count++] = (char *)bundle;
-	args[arg_count++] = id;
-	if (posix_spawnp(&pid, args[0], NULL, NULL, args, environ) != 0 || waitpid(pid, &status, 0) < 0)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int
 by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -128,15 +104,13 @@ by_value(const void *a, const void *b)
 }
 
 static void
-measure(int who, char **programs, int round)
+measure(int who, int round)
 {
 	int64_t start = now_us();
-	int rc = who == FLOOR ? lp_floor_run(rootfs, cgroup_fd) :
-	         who == RUNTIME ? run_runtime() : run_program(programs[who - FIRST_PROGRAM]);
+	int rc = who == FLOOR ? lp_floor_run(rootfs, cgroup_fd, net) : run_runtime();
 
 	if (rc != 0) {
-		fprintf(stderr, "start: %s ended with %d in round %d\n",
-		        who == FLOOR ? "the floor" : who == RUNTIME ? "our runtime" : programs[who - FIRST_PROGRAM], rc, round);
+		fprintf(stderr, "start: %s ended with %d in round %d\n", who == FLOOR ? "the floor" : "our runtime", rc, round);
 		exit(1);
 	}
 	if (round >= 0)
@@ -146,15 +120,14 @@ measure(int who, char **programs, int round)
 int
 main(int argc, char **argv)
 {
-	int rounds = argc > 4 ? (int)strtol(argv[3], NULL, 10) : 0;
-	int who_count = FIRST_PROGRAM + argc - 5;
+	int rounds = argc == 5 ? (int)strtol(argv[3], NULL, 10) : 0;
 
-	if (rounds < 1 || rounds > ROUNDS_MAX || who_count > WHO_MAX) {
-		fprintf(stderr, "usage: start ROOTFS CGROUP-DIR|- ROUNDS BUNDLE [program ...]\n");
+	if (rounds < 1 || rounds > ROUNDS_MAX) {
+		fprintf(stderr, "usage: start ROOTFS CGROUP-DIR|- ROUNDS net|host\n");
 		return 2;
 	}
 	rootfs = argv[1];
-	bundle = argv[4];
+	net = strcmp(argv[4], "net") == 0;
 	if (strcmp(argv[2], "-") != 0) {
 		cgroup_fd = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (cgroup_fd < 0) {
@@ -163,15 +136,13 @@ main(int argc, char **argv)
 		}
 	}
 	for (int round = -2; round < rounds; round++)	/* two to warm up */
-		for (int who = 0; who < who_count; who++)
-			measure(who, argv + 5, round);
+		for (int who = 0; who < WHO_COUNT; who++)
+			measure(who, round);
 
-	for (int who = 0; who < who_count; who++)
+	for (int who = 0; who < WHO_COUNT; who++)
 		qsort(took_us[who], (size_t)rounds, sizeof(int64_t), by_value);
-	for (int who = 0; who < who_count; who++)
-		printf("%-28s %8lld us  p90 %8lld us  %6.2f x the floor\n",
-		       who == FLOOR ? "floor, in one process" : who == RUNTIME ? "runtime, inside the keeper" :
-		       argv[5 + who - FIRST_PROGRAM],
+	for (int who = 0; who < WHO_COUNT; who++)
+		printf("%-46s %8lld us  p90 %8lld  %6.2f x\n", who == FLOOR ? "floor, in one process" : "runtime, inside the keeper",
 		       (long long)took_us[who][rounds / 2], (long long)took_us[who][rounds * 9 / 10],
 		       (double)took_us[who][rounds / 2] / (double)took_us[FLOOR][rounds / 2]);
 	return 0;
