@@ -33,12 +33,12 @@ typed() {
 # Every function of the story named step_*, in order.
 run_steps() {
 	steps=${LIMPET_STEPS:-$(grep -o '^step_[a-z_0-9]*' "$story")}
-	for name in $steps; do
+	for step in $steps; do
 		failed_before=$failures
 		began=$(date +%s%N)
-		"$name"
-		[ -z "${LP_TEST_VERBOSE:-}" ] || echo "$name $((($(date +%s%N) - began) / 1000000)) ms"
-		[ "$failures" = "$failed_before" ] || echo "^^^ $name"
+		"$step"
+		[ -z "${LP_TEST_VERBOSE:-}" ] || echo "$step $((($(date +%s%N) - began) / 1000000)) ms"
+		[ "$failures" = "$failed_before" ] || echo "^^^ $step"
 	done
 	echo "$(echo "$steps" | wc -w) steps"
 }

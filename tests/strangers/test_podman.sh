@@ -23,7 +23,7 @@ CONF
 p=$dir/podman
 cat >"$p" <<SH
 #!/bin/sh
-exec podman --root "$dir/root" --runroot "$dir/runroot" --tmpdir "$dir/tmp" --storage-driver vfs --runtime "$runtime" "\$@"
+exec timeout 60 podman --root "$dir/root" --runroot "$dir/runroot" --tmpdir "$dir/tmp" --storage-driver vfs --runtime "$runtime" "\$@"
 SH
 chmod +x "$p"
 p() {
