@@ -229,7 +229,6 @@ lp_convert_pod(struct lp_arena *arena, const struct lp_spec_pod *pod, const stru
 	};
 	rc = lp_convert_pod_limits(arena, pod, facts, &out->limits) < 0 ? lp_err_set(err, -ENOMEM, "pod %s", out->name)
 								  : lp_convert_users(arena, pod, facts, out, err);
-	lp_convert_pod_ceiling(facts, &out->limits);
 	if (rc == 0)
 		rc = lp_convert_sysctls(arena, pod, facts, out, err);
 	if (rc == 0)

@@ -16,11 +16,9 @@ bool lp_convert_privileged(const struct lp_spec_container *container);
 int lp_convert_process_rights(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json,
     const struct lp_spec_container *container, const struct lp_facts_image *who, const struct lp_facts *facts,
     struct lp_process_config *out, struct lp_err *err);
-/* Masked paths, devices, the ceiling's number of processes; after the limits. */
+/* Masked paths, devices. */
 int lp_convert_container_rights(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_spec_container *container,
     const struct lp_facts *facts, struct lp_container_config *config, struct lp_err *err);
-/* A pod without limits of its own has those of the ceiling. */
-void lp_convert_pod_ceiling(const struct lp_facts *facts, struct lp_cgroup_limits *limits);
 int lp_convert_sysctls(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts *facts, struct lp_control_pod *out,
     struct lp_err *err);
 int lp_convert_users(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_facts *facts, struct lp_control_pod *out, struct lp_err *err);

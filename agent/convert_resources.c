@@ -77,17 +77,28 @@ amount_of(const struct lp_spec_container *container, bool limit, const char *nam
 {
 	const struct lp_spec_resource_requirements *resources = container->resources;
 	const char *text = resources ? lp_kinds_map_get(limit ? &resources->limits : &resources->requests, name) : NULL;
+	int64_t value;
 
 	/* A request that is absent is the limit. */
 	if (!text && !limit && resources)
 		text = lp_kinds_map_get(&resources->limits, name);
-	return milli ? lp_quantity_text_milli(text, 0) : lp_quantity_text_value(text, 0);
+	value = milli ? lp_quantity_text_milli(text, 0) : lp_quantity_text_value(text, 0);
+	return value > 0 ? value : 0;
 }
 
 static bool
 is_sidecar(const struct lp_spec_container *init)
 {
 	return lp_text_same(init->restart_policy, "Always");
+}
+
+/* What does not fit is as much as there is: a sum that wraps around would be below every ceiling. */
+static int64_t
+plus(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
 /* Source: k8s.io/component-helpers resource/helpers.go PodRequests, PodLimits; kubelet cm/helpers_linux.go ResourceConfigForPod. */
@@ -102,7 +113,7 @@ lp_convert_sum(const struct lp_spec_pod *pod, bool limit, const char *name, bool
 		int64_t amount = amount_of(pod->spec->containers.items[i], limit, name, milli);
 
 		all = all && amount > 0;
-		running += amount;
+		running = plus(running, amount);
 	}
 	for (size_t i = 0; i < pod->spec->init_containers.count; i++) {
 		const struct lp_spec_container *init = pod->spec->init_containers.items[i];
@@ -110,16 +121,16 @@ lp_convert_sum(const struct lp_spec_pod *pod, bool limit, const char *name, bool
 
 		all = all && amount > 0;
 		if (is_sidecar(init))
-			sidecars += amount;
-		else if (sidecars + amount > most)
-			most = sidecars + amount;
+			sidecars = plus(sidecars, amount);
+		else if (plus(sidecars, amount) > most)
+			most = plus(sidecars, amount);
 	}
 	overhead = milli ? lp_quantity_text_milli(lp_kinds_map_get(&pod->spec->overhead, name), 0)
 			 : lp_quantity_text_value(lp_kinds_map_get(&pod->spec->overhead, name), 0);
 	if (out_all)
 		*out_all = all;
-	running += sidecars;
-	return (running > most ? running : most) + (limit && !all ? 0 : overhead);
+	running = plus(running, sidecars);
+	return plus(running > most ? running : most, limit && !all ? 0 : overhead);
 }
 
 /* ---- the OOM killer's order */
@@ -235,6 +246,14 @@ add_memory_qos(const struct lp_facts *facts, int64_t request, int64_t limit, boo
 		out->memory_high_bytes = (uint64_t)(request + (top - request) / 10 * 9) / PAGE_BYTES * PAGE_BYTES;
 }
 
+/* At most what the owner of the node allows; 0: no limit. */
+static void
+cap(uint64_t *value, int64_t most)
+{
+	if (most && (!*value || *value > (uint64_t)most))
+		*value = (uint64_t)most;
+}
+
 int
 lp_convert_limits(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_spec_container *container,
     const struct lp_facts *facts, struct lp_cgroup_limits *out)
@@ -243,6 +262,8 @@ lp_convert_limits(struct lp_arena *arena, const struct lp_spec_pod *pod, const s
 
 	*out = (struct lp_cgroup_limits){ .swap_max_bytes = LP_CGROUP_SWAP_UNSET };
 	out->pids_max = PIDS_MAX;
+	if (facts->ceiling)
+		cap(&out->pids_max, facts->ceiling->max_processes);
 	out->cpu_max_milli = (uint64_t)amount_of(container, true, "cpu", true);
 	out->cpu_request_milli = (uint64_t)amount_of(container, false, "cpu", true);
 	out->memory_max_bytes = (uint64_t)memory_limit;
@@ -272,6 +293,10 @@ lp_convert_pod_limits(struct lp_arena *arena, const struct lp_spec_pod *pod, con
 		out->cpu_weight = 1;
 	out->cpu_max_milli = all_cpu ? (uint64_t)cpu : 0;
 	out->memory_max_bytes = all_memory ? (uint64_t)memory : 0;
+	if (facts->ceiling) {	/* a pod without limits of its own has those */
+		cap(&out->cpu_max_milli, facts->ceiling->pod_cpu_milli);
+		cap(&out->memory_max_bytes, facts->ceiling->pod_memory_bytes);
+	}
 	if (facts->memory_qos)
 		out->memory_min_bytes = (uint64_t)lp_convert_sum(pod, false, "memory", NULL);
 	out->pids_max = facts->pod_pids_max ? facts->pod_pids_max : PIDS_MAX * count;

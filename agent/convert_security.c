@@ -315,25 +315,10 @@ lp_convert_container_rights(struct lp_arena *arena, const struct lp_spec_pod *po
 		return lp_err_say(err, -EOPNOTSUPP, "procMount Unmasked needs a user namespace, and the pod has the host's");
 	config->masked_paths = privileged || unmasked ? NULL : lp_container_masked;
 	config->readonly_paths = privileged || unmasked ? NULL : lp_container_readonly;
-	if (facts->ceiling && facts->ceiling->max_processes && config->limits.pids_max > (uint64_t)facts->ceiling->max_processes)
-		config->limits.pids_max = (uint64_t)facts->ceiling->max_processes;
 	return privileged ? convert_devices(arena, facts, config, err) : 0;
 }
 
 /* ---- the pod */
-
-void
-lp_convert_pod_ceiling(const struct lp_facts *facts, struct lp_cgroup_limits *limits)
-{
-	const struct lp_ceiling *ceiling = facts->ceiling;
-
-	if (!ceiling)
-		return;
-	if (ceiling->pod_cpu_milli && (!limits->cpu_max_milli || limits->cpu_max_milli > (uint64_t)ceiling->pod_cpu_milli))
-		limits->cpu_max_milli = (uint64_t)ceiling->pod_cpu_milli;
-	if (ceiling->pod_memory_bytes && (!limits->memory_max_bytes || limits->memory_max_bytes > (uint64_t)ceiling->pod_memory_bytes))
-		limits->memory_max_bytes = (uint64_t)ceiling->pod_memory_bytes;
-}
 
 static const struct lp_sysctl pod_sysctls[] = {
 	{ "net.ipv4.ping_group_range", "0 2147483647" },

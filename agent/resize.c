@@ -222,7 +222,7 @@ grows(struct lp_arena *arena, const struct lp_pod *pod, const struct lp_cgroup_l
 	const struct lp_json *was = lp_resize_present(pod, arena);
 	const struct lp_spec_pod *view;
 	struct lp_cgroup_limits former;
-	const struct lp_facts facts = { .memory_bytes = pod->agent->node.memory_bytes };
+	const struct lp_facts facts = { .memory_bytes = pod->agent->node.memory_bytes, .ceiling = &pod->agent->ceiling.ceiling };
 
 	if (!pod->resize.before)
 		return true;
@@ -237,7 +237,7 @@ send_all(struct lp_pod *pod, struct lp_err *err)
 {
 	const struct lp_agent *agent = pod->agent;
 	const struct lp_facts facts = { .memory_bytes = agent->node.memory_bytes, .memory_qos = agent->allowance.memory_qos,
-		.pod_pids_max = agent->allowance.pod_pids_max };
+		.pod_pids_max = agent->allowance.pod_pids_max, .ceiling = &agent->ceiling.ceiling };
 	lp_auto_arena struct lp_arena arena;
 	const struct lp_spec_pod *view;
 	struct lp_cgroup_limits all, one;

@@ -114,3 +114,44 @@ TEST(memory_qos_protects_requests_and_slows_down_before_the_limit)
 	CHECK_INT(pod.limits.memory_min_bytes, 100 * MI);
 	lp_arena_fini(&test.arena);
 }
+
+TEST(what_the_owner_of_the_node_allows_holds_for_the_limits_whenever_they_are_made)
+{
+	struct lp_ceiling ceiling;
+	struct lp_test_facts test;
+	struct lp_cgroup_limits all, one;
+
+	lp_ceiling_none(&ceiling);
+	ceiling.pod_memory_bytes = 64 * (int64_t)MI;
+	ceiling.pod_cpu_milli = 250;
+	ceiling.max_processes = 10;
+	lp_test_facts(&test, POD("\"containers\":[" C("a", "\"limits\":{\"memory\":\"32Mi\"}") "," C("b", "") "]"), NULL);
+	test.facts.ceiling = &ceiling;
+	CHECK_INT(lp_convert_pod_limits(&test.arena, test.pod, &test.facts, &all), 0);
+	CHECK_INT(all.memory_max_bytes, 64 * MI);
+	CHECK_INT(all.cpu_max_milli, 250);
+	CHECK_INT(lp_convert_limits(&test.arena, test.pod, test.pod->spec->containers.items[0], &test.facts, &one), 0);
+	CHECK_INT(one.pids_max, 10);
+	CHECK_INT(one.memory_max_bytes, 32 * MI);
+	lp_arena_fini(&test.arena);
+}
+
+TEST(amounts_that_do_not_fit_are_not_small)
+{
+	struct lp_ceiling ceiling;
+	struct lp_test_facts test;
+	struct lp_err err = { 0 };
+	bool all;
+
+	lp_test_facts(&test, POD("\"containers\":[" C("a", "\"limits\":{\"memory\":\"5Ei\",\"cpu\":\"5E\"}") "," C("b", "\"limits\":{\"memory\":\"5Ei\",\"cpu\":\"5E\"}")
+	    "]"), NULL);
+	CHECK(lp_convert_sum(test.pod, true, "memory", &all) == INT64_MAX);
+	CHECK(lp_convert_sum(test.pod, false, "cpu", NULL) == INT64_MAX);
+	lp_ceiling_none(&ceiling);
+	ceiling.pod_memory_bytes = 64 * (int64_t)MI;
+	CHECK_STR(lp_ceiling_refuses(&ceiling, test.pod, 0, &err), "NodeCeiling");
+	lp_test_facts(&test, POD("\"containers\":[" C("a", "\"limits\":{\"memory\":\"-5Ei\"}") "," C("b", "\"limits\":{\"memory\":\"1Gi\"}") "]"), NULL);
+	CHECK_INT(lp_convert_sum(test.pod, true, "memory", &all), 1 << 30);
+	CHECK(!all);
+	lp_arena_fini(&test.arena);
+}
