@@ -131,6 +131,9 @@ make_rule(const struct lp_oci_rule *rule, struct lp_device_rule *out, struct lp_
 
 	if (strlen(type) != 1 || !strchr("abcpu", type[0]))
 		return lp_err_say(err, -EINVAL, "linux.resources.devices: %.20s is no type of device", type);
+	/* "a" is no access, but written for all of them often enough: to deny it denies more, to allow it is an error. */
+	if (!rule->allow && strchr(access, 'a'))
+		access = "rwm";
 	if (access[strspn(access, "rwm")])
 		return lp_err_say(err, -EINVAL, "linux.resources.devices: %.20s is no access, r w m are", access);
 	*out = (struct lp_device_rule){

@@ -9,6 +9,11 @@ here=$PWD
 bundle=$dir/bundle
 state=$dir/state
 export LC_ALL=C
+# Some machines have a script at this name that looks for the interpreter each time.
+python=$(python3 -c 'import sys; print(sys.executable)')
+python3() {
+	"$python" "$@"
+}
 
 # ---- a bundle of busybox ---------------------------------------------------------------------------------------------
 mkdir -p "$bundle/rootfs" "$dir/image"
