@@ -1,7 +1,9 @@
 #include "agent/pod.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/console.h"
@@ -235,11 +237,13 @@ on_gone(struct lp_control *control)
 
 	lp_control_close(control);
 	pod->connected = false;
-	if (pod->forgetting) {
+	/* Its directory is the last that a keeper removes: one that leaves it died half way. */
+	if (pod->forgetting && faccessat(pod->agent->run_pods_fd, pod->uid, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
 		pod->keeper = LP_PODPLAN_NONE;
 		pod->forgetting = false;
 		pod->began_ms = 0;
 	} else {
+		pod->forgetting = false;
 		pod->keeper = LP_PODPLAN_LOST;
 		lp_log(LP_LOG_WARN, "keeper of a pod died, its pod will be cleaned up", "pod=%s/%s", pod->namespace, pod->name);
 	}

@@ -202,8 +202,10 @@ main(int argc, char **argv)
 	while ((option = getopt(argc, argv, "+k:m:o:p:")) >= 0) {
 		if (option == 'k' && sscanf(optarg, "%d:%ld", &kill_process, &kill_call) == 2)
 			continue;
-		if (option == 'o' && (list = fopen(optarg, "we")))
+		if (option == 'o' && (list = fopen(optarg, "we"))) {
+			(void)setvbuf(list, NULL, _IOLBF, 0);	/* with -p somebody ends us */
 			continue;
+		}
 		if (option == 'm' && (words = optarg))
 			continue;
 		if (option == 'p' && (pid = (pid_t)atoi(optarg)) > 0)
