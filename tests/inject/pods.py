@@ -2,11 +2,11 @@
 # manifest says, and nothing else is left. Used by tests/strangers/test_inject_pods.sh.
 #
 # Use     python3 pods.py INJECT LIMPET DIR CGROUP
-# Env     LIMPET_INJECT=all, or how many points of each (default 10); LIMPET_SEED repeats a choice; LIMPET_INJECT_VERB=keeper|agent
+# Env     LIMPET_INJECT=all, or how many points of each (default 8); LIMPET_SEED repeats a choice; LIMPET_INJECT_VERB=keeper|agent
 import os, random, signal, subprocess, sys, time
 
 inject, limpet, folder, cgroup = sys.argv[1:]
-wanted = os.environ.get("LIMPET_INJECT", "10")
+wanted = os.environ.get("LIMPET_INJECT", "8")
 seed = int(os.environ.get("LIMPET_SEED", "0")) or random.randrange(1, 1 << 31)
 random.seed(seed)
 manifest = folder + "/manifests/pod.yaml"

@@ -5,8 +5,8 @@
 # Env     PODS=10000 CONTAINERS=10000 for the full count
 . "$(dirname "$0")/lib.sh"
 enter "$@"
-PODS=${PODS:-300}
-CONTAINERS=${CONTAINERS:-300}
+PODS=${PODS:-200}
+CONTAINERS=${CONTAINERS:-200}
 BATCH=25
 [ -x build/limpet-oci ] || skip "build/limpet is not built"
 [ -e build/images/busybox.tar ] || tools/test-images || skip "no busybox image"
