@@ -254,6 +254,8 @@ case_an_ordinary_user() {
 	check "spec" user spec --rootless
 	sed -i 's/"terminal": true/"terminal": false/; s/"sh"/"sleep", "100"/' "$dir/home/config.json"
 	setpriv --reuid 1000 --regid 1000 --clear-groups unshare -U true 2>/dev/null || return 0	# a kernel that lets nobody
+	config "l['cgroupsPath'] = ''" sleep 100
+	o run -d beside	# what root has made for its own is not the user's to use
 	check "run" user run -d a
 	check "running" sh -c "'$oci' --root '$dir/home/state' state a | grep -q '\"running\"'"
 	shows '"owner": "1000"' user state a
@@ -267,6 +269,8 @@ case_an_ordinary_user() {
 	check "start" user start a
 	check "delete by force" user delete --force a
 	check "nothing is left" test -z "$(ls -A "$dir/home/state")"
+	check "root's lives on" is running beside
+	o delete -f beside
 	rm "$dir/home/config.json"
 	check "root's spec" user spec
 	refuses "user namespaces|uidMappings" user run a
