@@ -33,6 +33,21 @@ enum { PATH_BYTES = 4096, FIRST_SPARE_FD = 3, FIRST_REALTIME = 32 };
 
 /* ---- a clean start ---- */
 
+/*
+ * The kernel's word, for libc's sigaction takes a lock for SIGABRT: a page that would be the container's. Source: struct sigaction of
+ * the kernel begins with the handler; its set of signals has 8 bytes.
+ */
+static bool
+is_usual(int signal)
+{
+	struct {
+		void (*handler)(int);
+		unsigned long rest[8];
+	} now = { 0 };
+
+	return syscall(SYS_rt_sigaction, signal, NULL, &now, (size_t)8) == 0 && now.handler == SIG_DFL;
+}
+
 int
 lp_process_reset(struct lp_err *err)
 {
@@ -44,7 +59,8 @@ lp_process_reset(struct lp_err *err)
 		return lp_err_set(err, -errno, "become undumpable");
 	/* Handlers go at execve; ignored ones would stay. Real-time signals are nobody's to ignore here. */
 	for (int signal = 1; signal < FIRST_REALTIME; signal++)
-		(void)sigaction(signal, &usual, NULL);	/* SIGKILL and SIGSTOP refuse, rightly */
+		if (!is_usual(signal))
+			(void)sigaction(signal, &usual, NULL);	/* SIGKILL and SIGSTOP refuse, rightly */
 	(void)sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		return lp_err_set(err, -errno, "unblock signals");
@@ -166,18 +182,34 @@ set_streams(const struct lp_process_start *start, uint32_t uid, struct lp_err *e
 
 /* ---- rights ---- */
 
+/* A directory outside our root has no absolute name (CVE-2024-21626). A long name has a frame of its own: its pages are the container's. */
+__attribute__((noinline)) static bool
+is_inside_long(void)
+{
+	char got[PATH_BYTES];
+
+	return syscall(SYS_getcwd, got, sizeof(got)) >= 0 && got[0] == '/';
+}
+
+static bool
+is_inside(void)
+{
+	char got[128];
+	long len = syscall(SYS_getcwd, got, sizeof(got));
+
+	return len < 0 && errno == ERANGE ? is_inside_long() : len >= 0 && got[0] == '/';
+}
+
 static int
 go_home(const struct lp_process_config *config, struct lp_err *err)
 {
 	const char *cwd = config->cwd && config->cwd[0] ? config->cwd : "/";
-	char got[PATH_BYTES];
 
 	if (cwd[0] != '/')
 		return lp_err_say(err, -EINVAL, "working directory %s is not absolute", cwd);
 	if (chdir(cwd) < 0)
 		return lp_err_set(err, -errno, "chdir to cwd (\"%s\") set in config", cwd);
-	/* A directory outside our root has no absolute name (CVE-2024-21626). */
-	if (syscall(SYS_getcwd, got, sizeof(got)) < 0 || got[0] != '/')
+	if (!is_inside())
 		return lp_err_say(err, -EXDEV, "working directory %s is outside of the container", cwd);
 	return 0;
 }

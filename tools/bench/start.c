@@ -3,7 +3,7 @@
  *
  * Use     start ROOTFS CGROUP-DIR|- ROUNDS net|host
  *         ROOTFS has /bin/true; net: a network namespace of its own
- * Output  one line each: name, median and 90th percentile in microseconds, ratio of its median to the floor's
+ * Output  one line each: name, median and 90th percentile in microseconds, ratio of its median to the floor's, the same of CPU time
  * Turns   every round measures each once, so that what else the machine does falls on all alike
  */
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@ enum { FLOOR, RUNTIME, WHO_COUNT };
 static const char *rootfs;
 static int cgroup_fd = -1;
 static bool net;
-static int64_t took_us[WHO_COUNT][ROUNDS_MAX];
+static int64_t took_us[WHO_COUNT][ROUNDS_MAX], cpu_us[WHO_COUNT];
 
 static int64_t
 now_us(void)
@@ -37,6 +38,23 @@ now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t
+micro(const struct timeval *tv)
+{
+	return (int64_t)tv->tv_sec * 1000000 + tv->tv_usec;
+}
+
+/* CPU time, ours and that of children that were waited for. */
+static int64_t
+now_cpu_us(void)
+{
+	struct rusage self, children;
+
+	(void)getrusage(RUSAGE_SELF, &self);
+	(void)getrusage(RUSAGE_CHILDREN, &children);
+	return micro(&self.ru_utime) + micro(&self.ru_stime) + micro(&children.ru_utime) + micro(&children.ru_stime);
 }
 
 static int
@@ -106,15 +124,17 @@ by_value(const void *a, const void *b)
 static void
 measure(int who, int round)
 {
-	int64_t start = now_us();
+	int64_t start = now_us(), start_cpu = now_cpu_us();
 	int rc = who == FLOOR ? lp_floor_run(rootfs, cgroup_fd, net) : run_runtime();
 
 	if (rc != 0) {
 		fprintf(stderr, "start: %s ended with %d in round %d\n", who == FLOOR ? "the floor" : "our runtime", rc, round);
 		exit(1);
 	}
-	if (round >= 0)
-		took_us[who][round] = now_us() - start;
+	if (round < 0)
+		return;
+	took_us[who][round] = now_us() - start;
+	cpu_us[who] += now_cpu_us() - start_cpu;
 }
 
 int
@@ -142,8 +162,9 @@ main(int argc, char **argv)
 	for (int who = 0; who < WHO_COUNT; who++)
 		qsort(took_us[who], (size_t)rounds, sizeof(int64_t), by_value);
 	for (int who = 0; who < WHO_COUNT; who++)
-		printf("%-46s %8lld us  p90 %8lld  %6.2f x\n", who == FLOOR ? "floor, in one process" : "runtime, inside the keeper",
+		printf("%-46s %8lld us  p90 %8lld  %6.2f x  cpu %7lld us  %6.2f x\n", who == FLOOR ? "floor, in one process" : "runtime, inside the keeper",
 		       (long long)took_us[who][rounds / 2], (long long)took_us[who][rounds * 9 / 10],
-		       (double)took_us[who][rounds / 2] / (double)took_us[FLOOR][rounds / 2]);
+		       (double)took_us[who][rounds / 2] / (double)took_us[FLOOR][rounds / 2], (long long)(cpu_us[who] / rounds),
+		       (double)cpu_us[who] / (double)cpu_us[FLOOR]);
 	return 0;
 }
