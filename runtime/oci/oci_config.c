@@ -118,7 +118,7 @@ make_maps(struct lp_arena *arena, const struct lp_oci_linux_ *linux_, struct lp_
 	if (how == LP_NS_HOST && (linux_->uids.count || linux_->gids.count))
 		return lp_err_say(err, -EINVAL, "linux.uidMappings: id mappings without a user namespace");
 	if (how == LP_NS_NEW && (linux_->uids.count == 0 || linux_->gids.count == 0))
-		return lp_err_say(err, -EINVAL, "linux.uidMappings: a user namespace without id mappings");
+		return lp_err_say(err, -EINVAL, "linux.%cidMappings: a user namespace without id mappings", linux_->uids.count ? 'g' : 'u');
 	rc = lp_oci_mount_ids(arena, linux_->uids.items, linux_->uids.count, &config->uids, err);
 	if (rc == 0)
 		rc = lp_oci_mount_ids(arena, linux_->gids.items, linux_->gids.count, &config->gids, err);

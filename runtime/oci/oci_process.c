@@ -300,6 +300,8 @@ check(const struct lp_oci_process *process, struct lp_err *err)
 		return lp_err_say(err, -EINVAL, "process.cwd: cwd must be an absolute path");
 	if (process->user && ((uint32_t)process->user->uid.value == UINT32_MAX || (uint32_t)process->user->gid.value == UINT32_MAX))
 		return lp_err_say(err, -EINVAL, "process.user: 4294967295 is nobody's id");
+	if (process->oom_score.set && (process->oom_score.value < -1000 || process->oom_score.value > 1000))
+		return lp_err_say(err, -EINVAL, "process.oomScoreAdj: -1000 to 1000 are expected");
 	return 0;
 }
 

@@ -278,7 +278,8 @@ case_bad_bundles() {
 case_bad_fields_are_named() {
 	for pair in "p['args'] = []|args" "p['cwd'] = 'tmp'|absolute path" "p['rlimits'] = [{'type': 'RLIMIT_MAGIC', 'soft': 1, 'hard': 1}]|RLIMIT_MAGIC" \
 		"c['root']['path'] = 'nowhere'|rootfs" "l['namespaces'].append({'type': 'pid'})|twice" "l['namespaces'].append({'type': 'soul'})|soul" \
-		"l['namespaces'].append({'type': 'user'})|mapping" "l['uidMappings'] = [{'containerID': 0, 'hostID': 0, 'size': 1}]|user namespace" \
+		"l['namespaces'].append({'type': 'user'})|linux.uidMappings" "p['oomScoreAdj'] = 5000|oomScoreAdj" \
+		"l['namespaces'].append({'type': 'user'}); l['uidMappings'] = [{'containerID': 0, 'hostID': 0, 'size': 1}]|linux.gidMappings" "l['uidMappings'] = [{'containerID': 0, 'hostID': 0, 'size': 1}]|user namespace" \
 		"l['uidMappings'] = [{'containerID': 0, 'hostID': -1, 'size': 1}]|hostID" "l['intelRdt'] = {'closID': 'x'}|intelRdt" \
 		"l['resources'] = {'memory': {'swappiness': 10}}|swappiness" "l['resources'] = {'memory': {'limit': 'lots'}}|memory.limit" \
 		"l['resources'] = {'cpu': {'realtimeRuntime': 5}}|realtimeRuntime" "l['rootfsPropagation'] = 'sideways'|sideways" \
