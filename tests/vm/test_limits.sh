@@ -144,7 +144,7 @@ check "no cgroup is left" test -z "$(find /sys/fs/cgroup -type d -name 'pod*')"
 finish
 END
 chmod +x "$work/case/run"
-tests/vm/run --clock 1 --memory 1024 --timeout 400 --disk "$work/disk" "$work/case" "$work/out"
+tests/vm/run --clock 1 --memory 1024 --timeout 580 --disk "$work/disk" "$work/case" "$work/out"
 rc=$?
 cat "$work/out/console" 2>/dev/null
 exit $rc
