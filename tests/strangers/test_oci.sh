@@ -165,6 +165,16 @@ case_kill_all_reaches_every_process() {
 	check "delete" o delete a
 	check "nothing is left" no_residue
 }
+case_kill_all_without_a_cgroup() {
+	config "" sh -c 'trap "echo first heard" USR1; (trap "echo second heard" USR1; echo up; while :; do sleep 0.05; done) & while :; do sleep 0.05; done'
+	o --cgroup-manager=disabled run -d a >"$dir/out"
+	wait_until 5 "up" grep -q up "$dir/out"
+	check "kill --all" o kill --all a USR1
+	for who in first second; do
+		wait_until 5 "the $who" grep -q "$who heard" "$dir/out"
+	done
+	o delete -f a
+}
 case_what_outlives_the_first_process_is_deleted() {
 	config "l['namespaces'] = [n for n in l['namespaces'] if n['type'] != 'pid']" sh -c 'sleep 100 & echo $!; exit 0'
 	o run -d a >"$dir/out"

@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "tools/oci/oci.h"
 #include "tools/oci/oci_common.h"
+#include "tools/oci/oci_pids.h"
 #include "tools/oci/oci_regex.h"
 #include "tools/oci/oci_verbs.h"
 
@@ -27,7 +28,20 @@ signal_one(void *arg, pid_t pid)
 	return 0;
 }
 
-/* Everything in its cgroup; without one, the first process, whose end is that of its pid namespace. */
+/* Without a cgroup: everything in its pid namespace. The end of the first process is that of all. */
+static int
+signal_namespace(const struct lp_oci_found *found, int number, struct lp_err *err)
+{
+	struct lp_oci_pids pids;
+	int rc = lp_oci_pids_of(found, &pids, err);
+
+	for (size_t i = 0; rc == 0 && i < pids.count; i++)
+		(void)signal_one(&number, pids.items[i]);
+	lp_oci_pids_fini(&pids);
+	return rc;
+}
+
+/* Everything in its cgroup, or in its pid namespace. */
 static int
 signal_all(const struct lp_oci_found *found, int number, struct lp_err *err)
 {
@@ -37,6 +51,8 @@ signal_all(const struct lp_oci_found *found, int number, struct lp_err *err)
 
 	if (found->state.cgroup[0] && lp_oci_state_cgroup(&found->state, &cgroup, NULL) == 0)
 		return number == SIGKILL ? lp_cgroup_kill(cgroup, err) : lp_cgroup_each_pid(cgroup, signal_one, &number, err);
+	if (number != SIGKILL && !found->state.shared_pids)
+		return signal_namespace(found, number, err);
 	rc = lp_oci_adopt(found, &container, err);
 	if (rc == 0)
 		rc = lp_container_signal(container, number, err);
