@@ -129,8 +129,11 @@ lp_ceiling_file_apply(struct lp_ceiling_file *file)
 	size_t pos = 0;
 	void *value;
 
-	while (lp_map_next(&file->agent->pods, &pos, NULL, &value))
+	while (lp_map_next(&file->agent->pods, &pos, NULL, &value)) {
 		lp_ceiling_file_check(file, value);
+		if (file->certain)
+			lp_resize_again(value);
+	}
 }
 
 static void

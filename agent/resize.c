@@ -280,7 +280,7 @@ lp_resize_try(struct lp_pod *pod)
 	if (resize->state == LP_RESIZE_NONE || resize->state == LP_RESIZE_ACTING || !pod->connected || pod->keeper != LP_PODPLAN_RUNNING ||
 	    pod->stop_asked)
 		return;
-	if (!is_allowed(pod) || !has_room(pod))
+	if (!is_allowed(pod) || (!resize->again && !has_room(pod)))
 		return;
 	resize->waiting = 0;
 	resize->tried_ms = now_ms;
@@ -313,6 +313,7 @@ forget(struct lp_resize *resize)
 	lp_arena_fini(&resize->arena);
 	resize->before = NULL;
 	resize->restart = 0;
+	resize->again = false;
 }
 
 void
@@ -386,7 +387,18 @@ lp_resize_want(struct lp_pod *pod, const struct lp_json *old)
 			resize->restart |= UINT64_C(1) << i;
 	}
 	keep(resize, old);
+	resize->again = false;
 	set_state(pod, LP_RESIZE_DEFERRED, "");
+	lp_resize_try(pod);
+}
+
+void
+lp_resize_again(struct lp_pod *pod)
+{
+	if (!pod->json || pod->fail_reason[0] || pod->resize.state != LP_RESIZE_NONE || pod->keeper != LP_PODPLAN_RUNNING)
+		return;		/* a wish that waits is judged by the new one; a pod that is still to start begins with it */
+	pod->resize.again = true;
+	pod->resize.state = LP_RESIZE_DEFERRED;
 	lp_resize_try(pod);
 }
 
@@ -396,8 +408,12 @@ lp_resize_adopted(struct lp_pod *pod)
 	if (pod->resize.looked)
 		return;
 	pod->resize.looked = true;
-	if (!pod->json || lp_json_int(pod->json, "metadata.generation", 1) <= 1 || pod->resize.state != LP_RESIZE_NONE)
+	if (!pod->json || pod->resize.state != LP_RESIZE_NONE)
 		return;
-	pod->resize.state = LP_RESIZE_DEFERRED;
-	lp_resize_try(pod);
+	if (lp_json_int(pod->json, "metadata.generation", 1) > 1) {
+		pod->resize.state = LP_RESIZE_DEFERRED;
+		lp_resize_try(pod);
+	} else if (pod->agent->ceiling.present) {
+		lp_resize_again(pod);	/* it may be another one than an agent before us had */
+	}
 }

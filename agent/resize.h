@@ -30,6 +30,7 @@ struct lp_resize {
 	int64_t tried_ms;		/* boot time of the last try; 0 none */
 	int waiting;			/* answers of the keeper */
 	uint64_t restart;		/* bit n: container n is restarted after that */
+	bool again;			/* nothing is wished: what is allowed has changed */
 	bool looked;			/* what an agent before us may have left undone was asked for */
 	struct lp_arena arena;
 	struct lp_json *before;		/* both lists of containers as they are enforced; NULL: as pod->json says */
@@ -45,6 +46,8 @@ void lp_resize_want(struct lp_pod *pod, const struct lp_json *old);
 /* Something changed on this node, or a keeper was adopted: try what waits. */
 void lp_resize_try(struct lp_pod *pod);
 void lp_resize_adopted(struct lp_pod *pod);
+/* The ceiling of this node changed: what runs gets the limits that it has under this one. */
+void lp_resize_again(struct lp_pod *pod);
 /* The keeper's answer. */
 void lp_resize_done(struct lp_pod *pod, const struct lp_err *err);
 

@@ -4,6 +4,15 @@
 #include "agent/storage.h"
 #include "base/text.h"
 
+/* Of all pods of a node together they can be added without a second thought. */
+static int64_t
+sum_of(const struct lp_spec_pod *pod, const char *name)
+{
+	const int64_t most = INT64_MAX >> 10, sum = lp_convert_sum(pod, false, name, NULL);
+
+	return sum < most ? sum : most;
+}
+
 void
 lp_wants_read(const struct lp_spec_pod *pod, struct lp_wants *out)
 {
@@ -12,9 +21,9 @@ lp_wants_read(const struct lp_spec_pod *pod, struct lp_wants *out)
 
 	*out = (struct lp_wants){
 		.qos = lp_convert_qos(pod),
-		.cpu_milli = lp_convert_sum(pod, false, "cpu", NULL),
-		.memory_bytes = lp_convert_sum(pod, false, "memory", NULL),
-		.disk_bytes = lp_convert_sum(pod, false, "ephemeral-storage", NULL),
+		.cpu_milli = sum_of(pod, "cpu"),
+		.memory_bytes = sum_of(pod, "memory"),
+		.disk_bytes = sum_of(pod, "ephemeral-storage"),
 		.priority = pod->spec->priority.has ? pod->spec->priority.value : 0,
 		.limited_storage = lp_storage_limited(pod),
 	};

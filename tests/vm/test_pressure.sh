@@ -38,7 +38,7 @@ cat >"$work/case/run" <<'END'
 #!/bin/sh
 . /lab/guest.sh
 disk_up
-start_up --agent-option "eviction-hard=memory.available<220Mi" --agent-option eviction-pressure-transition-period=4s \
+start_up --agent-option "eviction-hard=memory.available<220Mi" --agent-option eviction-pressure-transition-period=12s \
 	--agent-option system-reserved=cpu=200m,memory=64Mi,pid=500
 check "the image loads" limpet image load --data-dir $data /lab/busybox.tar
 group=$(find /sys/fs/cgroup -maxdepth 2 -type d -name system -path '*limpet*' | head -n 1)
@@ -100,6 +100,7 @@ leaf=$(leaf)
 wait_until 20 "with its limit" sh -c "[ \$(cat $leaf/memory.max) = 67108864 ]"
 shows '^25000 100000$' cat "$leaf/cpu.max"
 pid=$(head -n 1 "$leaf/cgroup.procs")
+wait_until 60 "it holds its memory" sh -c "[ \$(cat $leaf/memory.current) -gt 8388608 ]"
 sed 's/cpu: 250m, memory: 64Mi/cpu: 500m, memory: 128Mi/' /lab/sized.yaml >/lab/manifests/.new && mv /lab/manifests/.new /lab/manifests/sized.yaml
 wait_until 20 "memory grows in place" sh -c "[ \$(cat $leaf/memory.max) = 134217728 ]"
 shows '^50000 100000$' cat "$leaf/cpu.max"
@@ -112,6 +113,25 @@ sed 's/cpu: 250m, memory: 64Mi/cpu: 100m, memory: 6Mi/; s/memory: 32Mi/memory: 4
 wait_until 20 "less than it holds is refused" grep -q "limits of a running container stay as they were" /lab/out/agent.log
 shows '^41943040$' cat "$leaf/memory.max"
 check "and nobody was killed for it" test "$(head -n 1 "$leaf/cgroup.procs")" = "$pid"
+
+# ---- a ceiling that is made, and made lower, while a pod without limits runs
+cp /lab/late.yaml /lab/manifests/late.yaml
+wait_until 60 "a pod without limits runs" sh -c "find /sys/fs/cgroup -type d -path '*alone*/besteffort/pod*/c.0' | grep -q ."
+free=$(find /sys/fs/cgroup -type d -path '*alone*/besteffort/pod*' -name 'pod*' | head -n 1)
+shows '^max$' cat "$free/memory.max"
+shows '^1024$' cat "$free/c.0/pids.max"
+echo "{podMemory: 200Mi, podCPU: 600m, maxProcesses: 90}" >/mnt/alone/ceiling.yaml
+wait_until 20 "it has the ceiling's memory" sh -c "[ \$(cat $free/memory.max) = 209715200 ]"
+wait_until 20 "its processes" sh -c "[ \$(cat $free/c.0/pids.max) = 90 ]"
+shows '^60000 100000$' cat "$free/cpu.max"
+echo "{podMemory: 100Mi}" >/mnt/alone/ceiling.yaml
+wait_until 20 "and less when that is less" sh -c "[ \$(cat $free/memory.max) = 104857600 ]"
+wait_until 20 "and all that is no longer said" sh -c "[ \$(cat $free/c.0/pids.max) = 1024 ]"
+shows '^max 100000$' cat "$free/cpu.max"
+shows '^41943040$' cat "$leaf/memory.max"
+rm /lab/manifests/late.yaml
+wait_until 30 "it goes" sh -c "! find /sys/fs/cgroup -type d -path '*alone*/besteffort/pod*' | grep -q ."
+rm /mnt/alone/ceiling.yaml
 
 # ---- a cpu of its own
 sed 's/name: sized/name: own\n  annotations: {limpet.dev\/cpu-pinning: "static"}/; s/metadata: {/metadata:\n  /; s/"static"}}/"static"}/; s/cpu: 100m/cpu: 1/; s/cpu: 250m/cpu: 1/' \
