@@ -43,7 +43,7 @@ name() {
 	dig +time=1 +tries=1 +short "@$(ip "$1")" "$2" >"$dir/answer" 2>&1
 	grep -qx -- "$3" "$dir/answer"
 }
-# All start at once and share one minute; what does not answer then is not waited for again.
+# All start at once and share two minutes; what does not answer then is not waited for again.
 answers() {
 	asked="$asked $2"
 	left=$((deadline - $(date +%s)))
@@ -54,7 +54,7 @@ answers() {
 	limpet logs "$2" --tail=15 2>&1
 	limpet get pod "$2"
 }
-asked="" deadline=$(($(date +%s) + 60))
+asked="" deadline=$(($(date +%s) + 120))
 
 answers web nginx 80/ 'hello from stock'
 answers web nodejs 3000/ 'hello from stock'

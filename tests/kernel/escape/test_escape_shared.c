@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/path.h"
 #include "tests/harness.h"
 #include "tests/kernel/escape/attack.h"
 
@@ -22,9 +24,15 @@ share(struct cage *cage, bool users)
 	struct lp_ns_config wanted = { .make = LP_NS_BIT(LP_NS_PID) | (users ? LP_NS_BIT(LP_NS_USER) : 0), .uids = &ids, .gids = &ids,
 		.uid_count = 1, .gid_count = 1 };
 	struct lp_ns_set set;
+	lp_auto_fd int leaf = -1;
+	char text[16];
 
 	lp_ns_set_init(&set);
 	CHECK_OK(lp_ns_make(&wanted, &set, &cage->err), &cage->err);
+	/* Where the janitor finds it when a test ends half way. */
+	CHECK_OK(lp_cgroup_fresh(cage->cgroup, "reaper", &leaf, &cage->err), &cage->err);
+	(void)snprintf(text, sizeof(text), "%d", (int)set.reaper);
+	CHECK_OK(lp_path_put(leaf, "cgroup.procs", text, &cage->err), &cage->err);
 	cage->config.ns[LP_NS_PID] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = set.fds[LP_NS_PID] };
 	if (users) {
 		cage->config.ns[LP_NS_USER] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = set.fds[LP_NS_USER] };
@@ -35,11 +43,12 @@ share(struct cage *cage, bool users)
 }
 
 static void
-end_share(struct lp_ns_set *set)
+end_share(struct cage *cage, struct lp_ns_set *set)
 {
 	CHECK(kill(set->reaper, SIGKILL) == 0);
 	CHECK(waitpid(set->reaper, NULL, 0) == set->reaper);
 	lp_ns_set_fini(set);
+	CHECK_OK(lp_cgroup_remove(cage->cgroup, "reaper", &cage->err), &cage->err);
 }
 
 TEST(the_first_process_of_a_shared_pid_namespace_gives_nothing_away)
@@ -55,7 +64,7 @@ TEST(the_first_process_of_a_shared_pid_namespace_gives_nothing_away)
 			CHECK_OK(attack_run(cage, "first"), &cage->err);
 			attack_got_nothing(cage);
 			CHECK_HAS(cage->out, "first process: lives\n");
-			end_share(&set);
+			end_share(cage, &set);
 		}
 	cage_free(cage);
 }
@@ -103,7 +112,7 @@ TEST(a_neighbour_sees_nothing_of_a_container_that_starts)
 		seen = strstr(cage->out, "joiners seen: ");
 		CHECK(seen != NULL && atoi(seen + 14) > 10);
 		CHECK(unlink(lp_test_path("report/stop")) == 0);
-		end_share(&set);
+		end_share(cage, &set);
 	}
 	cage_free(cage);
 }
