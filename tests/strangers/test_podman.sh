@@ -364,6 +364,38 @@ step_events() {
 	p events --stream=false --filter event=died >"$dir/events" 2>&1
 	shows 'container died' cat "$dir/events"
 }
+# ---- without root ----------------------------------------------------------------------------------------------------
+step_ordinary_user() {
+	command -v newuidmap >/dev/null || { echo "newuidmap is not installed"; failures=$((failures + 1)); return; }
+	mkdir -p "$dir/user/run"
+	cp -L "$runtime" "$dir/user/limpet-oci"
+	cp "$CONTAINERS_CONF" build/images/busybox-docker.tar "$dir/user/"
+	chmod 755 "$dir" "$dir/user/limpet-oci"
+	chown -R 1234:1234 "$dir/user"
+	chmod 700 "$dir/user/run"
+	printf 'root:x:0:0:root:/root:/bin/sh\nstory:x:1234:1234::/:/bin/sh\n' >"$dir/passwd"
+	echo story:300000:65536 >"$dir/subid"
+	for file in passwd subuid subgid; do
+		mount --bind "$dir/$(echo $file | sed 's/[ug]id/id/')" "/etc/$file" || echo "no mount"
+	done
+	cat >"$dir/user/podman" <<SH
+#!/bin/sh
+cd "$dir/user"
+exec setpriv --reuid 1234 --regid 1234 --clear-groups env -i PATH=$PATH HOME=$dir/user XDG_RUNTIME_DIR=$dir/user/run CONTAINERS_CONF=$dir/user/containers.conf \\
+	timeout 60 podman --root $dir/user/root --runroot $dir/user/run/root --tmpdir $dir/user/run/tmp --storage-driver vfs --runtime $dir/user/limpet-oci "\$@"
+SH
+	chmod 755 "$dir/user/podman"
+	u=$dir/user/podman
+	check "load" "$u" load -q -i "$dir/user/busybox-docker.tar"
+	check "run" prints "0 0 1234 1 1 300000 65536" "$u" run --rm $busybox sh -c 'echo $(id -u) $(cat /proc/self/uid_map)'
+	check "its status" status 7 "$u" run --rm $busybox sh -c 'exit 7'
+	check "start" "$u" run -d --name a $busybox sleep 100
+	check "exec" prints 0 "$u" exec a id -u
+	check "stop" "$u" stop -t 0 a
+	check "removed" "$u" rm a
+	check "reset" "$u" system reset -f
+	umount /etc/passwd /etc/subuid /etc/subgid
+}
 # ---- the end ---------------------------------------------------------------------------------------------------------
 step_nothing_is_left() {
 	p rm -fa -t 0 >/dev/null 2>&1
