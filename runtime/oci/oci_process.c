@@ -101,6 +101,10 @@ make_caps(const struct lp_oci_caps *caps, bool owned, struct lp_caps *out, struc
 	out->permitted = make_set(&caps->permitted, owned, notes);
 	out->inheritable = make_set(&caps->inheritable, owned, notes);
 	out->ambient = make_set(&caps->ambient, owned, notes);
+	/* The kernel raises none that would not be inherited; what `crun spec` writes asks for that, and crun and runc go on. */
+	if (out->ambient & ~(out->permitted & out->inheritable))
+		(void)lp_buf_printf(notes, "%sambient capabilities that are not permitted and inheritable are left out", notes->len ? "; " : "");
+	out->ambient &= out->permitted & out->inheritable;
 }
 
 /* ---- environment ---- */

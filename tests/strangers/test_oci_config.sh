@@ -154,6 +154,11 @@ case_capabilities() {
 	o run a >"$dir/out" 2>&1
 	check "five sets" test "$(grep -c '0000000000000021$' "$dir/out")" = 5
 	check "unknown ones are noted" grep -q CAP_NOT_YET "$dir/log"
+	config "p['capabilities'] = {k: ['CAP_KILL'] for k in ('bounding', 'effective', 'permitted', 'ambient')}" grep CapAmb /proc/self/status
+	check "ambient without inheritable" o --log "$dir/log" run a
+	o run a >"$dir/out" 2>&1
+	check "is none" grep -q '0000000000000000$' "$dir/out"
+	check "and noted" grep -q 'ambient capabilities that are not' "$dir/log"
 }
 case_time_and_personality() {
 	config "l['namespaces'].append({'type': 'time'}); l['timeOffsets'] = {'boottime': {'secs': 864000}}; l['personality'] = {'domain': 'LINUX32'}" \
