@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -65,6 +66,7 @@ collect_now(struct lp_timer *timer, int64_t now_ms)
 	struct lp_err err;
 
 	(void)now_ms;
+	(void)malloc_trim(0);	/* pods went: what they and their revisions needed goes back, also below what stays */
 	if (lp_child_busy(&agent->collecting))
 		lp_collect_later(agent);
 	else if (lp_child_start(agent->loop, &agent->collecting, collect, agent, collected, &err) < 0)

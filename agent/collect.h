@@ -3,6 +3,7 @@
  *
  * When    a while after the images changed or a pod went; in a child, because it removes whole trees
  * Rule    an image stays while a pod has it; while some living pod's image is not known, all of them stay (TRUST.md rule 14)
+ * Memory  what the agent needed for pods that went is given back at the same time
  * Idle    nothing is written when there is nothing to give back
  */
 #ifndef LP_AGENT_COLLECT_H
