@@ -2,13 +2,16 @@
 # manifest says, and nothing else is left. Used by tests/strangers/test_inject_pods.sh.
 #
 # Use     python3 pods.py INJECT LIMPET DIR CGROUP
-# Env     LIMPET_INJECT=all, or how many points of each (default 8); LIMPET_SEED repeats a choice; LIMPET_INJECT_VERB=keeper|agent
+# Env     LIMPET_INJECT=all, or how many points of each (default 8); LIMPET_SEED repeats a choice; LIMPET_INJECT_VERB=keeper|agent;
+#         LIMPET_INJECT_SECONDS ends each of them early, and says how far it came
 import os, random, signal, subprocess, sys, time
 
 inject, limpet, folder, cgroup = sys.argv[1:]
 wanted = os.environ.get("LIMPET_INJECT", "8")
 seed = int(os.environ.get("LIMPET_SEED", "0")) or random.randrange(1, 1 << 31)
 random.seed(seed)
+seconds = int(os.environ.get("LIMPET_INJECT_SECONDS", "86400"))
+began = time.monotonic()
 manifest = folder + "/manifests/pod.yaml"
 calls_file = folder + "/calls"
 MANIFEST = """apiVersion: v1
@@ -164,20 +167,23 @@ def list_calls(tracer, done):
 
 def choose(calls):
     chosen = sorted(point for point in calls if point[0] == 0)
-    return chosen if wanted == "all" else sorted(random.sample(chosen, min(int(wanted), len(chosen))))
+    return random.sample(chosen, len(chosen) if wanted == "all" else min(int(wanted), len(chosen)))
 
 
 def try_all(name, calls, one):
-    chosen, failed, missed = choose(calls), 0, 0
+    chosen, failed, missed, tried = choose(calls), 0, 0, 0
     for point in chosen:
+        if time.monotonic() > began + seconds:
+            break
+        tried += 1
         problems = []
         missed += not one(point, problems)
         if problems:
             failed += 1
             print("FAILED %s killed at call %d (%s): %s" % (name, point[1], calls[point], "; ".join(problems)), flush=True)
-    print("%s: %d of %d points, %d not reached, %d failed" % (name, len(chosen), sum(p[0] == 0 for p in calls), missed, failed), flush=True)
+    print("%s: %d of %d points, %d not reached, %d failed" % (name, tried, sum(p[0] == 0 for p in calls), missed, failed), flush=True)
     # How often it wakes differs from life to life: those of the end may be missing.
-    return failed or missed * 2 > len(chosen)
+    return failed or missed * 2 > tried
 
 
 def main():
