@@ -253,7 +253,9 @@ help(void)
 static int
 version(void)
 {
-	(void)printf("%s version %s\nspec: %s\nfeatures: +SECCOMP +CAP +CGROUP2 +IDMAP\n", lp_oci_global.program, LP_VERSION, LP_OCI_VERSION);
+	/* Callers read the lines of runc: a release is built from the commit that bears its name. */
+	(void)printf("%s version %s\ncommit: v%s\nspec: %s\nfeatures: +SECCOMP +CAP +CGROUP2 +IDMAP\n", lp_oci_global.program, LP_VERSION, LP_VERSION,
+	    LP_OCI_VERSION);
 	return 0;
 }
 
