@@ -143,7 +143,23 @@ PY
 	o run a >"$dir/out" 2>&1
 	check "it got there" grep -q "^listener anon_inode:seccomp notify" "$dir/listener"
 	check "nobody answers any more" grep -qi "not implemented" "$dir/out"
+	for turn in run exec; do
+		rm -f "$dir/listener.sock" "$dir/listener"
+		python3 "$dir/listener.py" "$dir/listener.sock" >"$dir/listener" 2>&1 &
+		wait_until 10 "listening again" grep -q ready "$dir/listener"
+		if [ $turn = run ]; then
+			sed -i 's,"sleep 0.3; mkdir /tmp/x","sleep 100",' config.json
+			check "run" o run -d a
+		else
+			o exec a sh -c 'sleep 0.3; mkdir /tmp/x' >"$dir/out" 2>&1
+			check "that of an exec, too" grep -qi "not implemented" "$dir/out"
+		fi
+		wait_until 5 "it got there" grep -q "^listener anon_inode:seccomp notify" "$dir/listener"
+	done
 	rm -f "$dir/listener.sock"
+	refuses "listener.sock" o exec a true
+	check "the container lives on" is running a
+	o delete -f a
 	refuses "listener.sock" o run a
 	check "nothing is left" no_residue
 }

@@ -17,6 +17,7 @@
 #include "tools/oci/oci_common.h"
 #include "tools/oci/oci_console.h"
 #include "tools/oci/oci_rootless.h"
+#include "tools/oci/oci_start.h"
 #include "tools/oci/oci_verbs.h"
 
 /* exec: one more process in a running container, described by options or by a file. */
@@ -287,6 +288,9 @@ exec(struct making *making, const struct lp_oci_line *line, int *out_status, str
 	rc = lp_container_exec(making->container, &making->process, &process, err);
 	if (rc == 0)
 		lp_oci_debug("container %s: child process in init() was pid %d", making->found.state.id, (int)process.pid);
+	if (rc == 0 && process.listener >= 0)
+		rc = lp_oci_start_listener(&making->found, making->spec, process.pid, making->found.state.record.pid, process.listener, err);
+	lp_close(&process.listener);
 	if (rc == 0 && wanted.console_socket)
 		rc = lp_oci_console_send(wanted.console_socket, name, sizeof(name) - 1, process.terminal, err);
 	if (rc == 0 && wanted.pid_file)

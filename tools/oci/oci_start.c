@@ -39,9 +39,8 @@ lp_oci_start_record(struct lp_oci_state *state, pid_t pid, struct lp_err *err)
 	return rc;
 }
 
-/* The container process state of the spec, with the descriptor. */
-static int
-send_listener(struct lp_oci_found *found, struct lp_container *container, const struct lp_oci_spec *spec, int listener, struct lp_err *err)
+int
+lp_oci_start_listener(struct lp_oci_found *found, const struct lp_oci_spec *spec, pid_t pid, pid_t first, int listener, struct lp_err *err)
 {
 	lp_auto_buf struct lp_buf text;
 	struct lp_arena *arena = &found->arena;
@@ -54,10 +53,10 @@ send_listener(struct lp_oci_found *found, struct lp_container *container, const 
 		return lp_err_say(err, -EINVAL, "linux.seccomp.listenerPath: is missing");
 	(void)lp_json_set_str(arena, json, "ociVersion", found->state.version);
 	(void)lp_json_append(arena, lp_json_set_array(arena, json, "fds"), lp_json_new_str(arena, "seccompFd"));
-	(void)lp_json_set_int(arena, json, "pid", lp_container_pid(container));
+	(void)lp_json_set_int(arena, json, "pid", pid);
 	if (metadata)
 		(void)lp_json_set_str(arena, json, "metadata", metadata);
-	(void)lp_json_set(arena, json, "state", lp_oci_state_document(arena, &found->state, "running", lp_container_pid(container), false));
+	(void)lp_json_set(arena, json, "state", lp_oci_state_document(arena, &found->state, "running", first, false));
 	if (arena->failed || lp_json_write(&text, json) < 0)
 		return lp_err_set(err, -ENOMEM, "seccomp listener");
 	return lp_oci_console_send(path, text.data, text.len, listener, err);
@@ -89,7 +88,7 @@ lp_oci_start_after(struct lp_oci_found *found, struct lp_container *container, s
 	if (!spec)
 		rc = lp_oci_read_spec(&found->home, &found->arena, &spec, err);
 	if (rc == 0 && listener >= 0)
-		rc = send_listener(found, container, spec, listener, err);
+		rc = lp_oci_start_listener(found, spec, lp_container_pid(container), lp_container_pid(container), listener, err);
 	if (rc == 0 && found->state.poststart)
 		rc = run_poststart(found, container, spec, err);
 	if (rc < 0)

@@ -16,4 +16,7 @@ int lp_oci_start_record(struct lp_oci_state *state, pid_t pid, struct lp_err *er
  */
 int lp_oci_start_after(struct lp_oci_found *found, struct lp_container *container, struct lp_oci_spec *spec, struct lp_err *err);
 
+/* The container process state of the specification to the agent at listenerPath, with the descriptor. `first`: the container's first process. */
+int lp_oci_start_listener(struct lp_oci_found *found, const struct lp_oci_spec *spec, pid_t pid, pid_t first, int listener, struct lp_err *err);
+
 #endif
