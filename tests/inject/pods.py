@@ -144,7 +144,10 @@ def agent_point(base, point, problems):
     reached = agent.poll() is not None
     if not reached:
         for line in subprocess.run(["pgrep", "-P", str(agent.pid)], stdout=subprocess.PIPE).stdout.split():
-            os.kill(int(line), signal.SIGKILL)
+            try:
+                os.kill(int(line), signal.SIGKILL)
+            except ProcessLookupError:
+                pass		# a child of its, that has ended meanwhile
     agent.wait()
     agent = start_agent()
     after(base, 10, problems)
