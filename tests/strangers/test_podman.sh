@@ -364,6 +364,19 @@ step_events() {
 	p events --stream=false --filter event=died >"$dir/events" 2>&1
 	shows 'container died' cat "$dir/events"
 }
+step_named_in_the_configuration() {
+	# what podman then passes: --log-format json, and --cgroup-manager disabled
+	sed "s|^\[engine\]|&\nruntime_supports_json = [\"limpet-oci\"]\nruntime_supports_nocgroup = [\"limpet-oci\"]|" "$CONTAINERS_CONF" >"$dir/named.conf"
+	printf '[engine.runtimes]\nlimpet-oci = ["%s"]\n' "$runtime" >>"$dir/named.conf"
+	before_it=$CONTAINERS_CONF
+	CONTAINERS_CONF=$dir/named.conf
+	check "run" prints named p --runtime limpet-oci run --rm $busybox echo named
+	check "not found" status 127 p --runtime limpet-oci run --rm $busybox no-such-program
+	check "in words, not JSON" grep -q 'executable file not found in $PATH: OCI runtime' "$dir/status"
+	check "without cgroups" prints "$(sed -n 's/^0:://p' /proc/self/cgroup)" p --runtime limpet-oci run --rm --cgroups disabled --cgroupns host \
+		$busybox sed -n 's/^0:://p' /proc/self/cgroup
+	CONTAINERS_CONF=$before_it
+}
 # ---- without root ----------------------------------------------------------------------------------------------------
 step_ordinary_user() {
 	command -v newuidmap >/dev/null || { echo "newuidmap is not installed"; failures=$((failures + 1)); return; }
