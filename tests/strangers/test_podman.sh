@@ -404,6 +404,7 @@ SH
 	check "its status" status 7 "$u" run --rm $busybox sh -c 'exit 7'
 	check "start" "$u" run -d --name a $busybox sleep 100
 	check "exec" prints 0 "$u" exec a id -u
+	check "its state is its own" test -n "$(ls "$dir/user/run/limpet-oci")"
 	check "stop" "$u" stop -t 0 a
 	check "removed" "$u" rm a
 	check "reset" "$u" system reset -f

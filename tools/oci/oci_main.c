@@ -15,6 +15,7 @@
 #include "runtime/oci/oci_spec.h"
 #include "runtime/runtime.h"
 #include "tools/oci/oci.h"
+#include "tools/oci/oci_rootless.h"
 #include "tools/oci/oci_verbs.h"
 
 struct lp_oci_global lp_oci_global = { .log_format = "text", .cgroup_manager = "cgroupfs", .rootless = "auto" };
@@ -275,16 +276,18 @@ check_globals(struct lp_err *err)
 	return 0;
 }
 
-/* /run for root; an ordinary user's own directory else. */
+/* /run for root; an ordinary user's own directory else, also when it is root in a user namespace of its own. */
 static const char *
 default_root(void)
 {
 	static char path[512];
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
-	if (geteuid() == 0)
+	if (runtime && runtime[0] != '/')
+		runtime = NULL;
+	if (geteuid() == 0 && !(runtime && lp_oci_rootless()))
 		return "/run/limpet-oci";
-	if (runtime && runtime[0] == '/')
+	if (runtime)
 		(void)snprintf(path, sizeof(path), "%s/limpet-oci", runtime);
 	else
 		(void)snprintf(path, sizeof(path), "/tmp/limpet-oci-%d", (int)geteuid());
