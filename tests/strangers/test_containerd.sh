@@ -388,8 +388,8 @@ step_nothing_is_left() {
 	check "no container" prints "" c container ls -q
 	kill "$containerd"
 	wait "$containerd" 2>/dev/null
-	wait_until 10 "no shim" sh -c "! pgrep -x containerd-shim"
-	check "no process" sh -c "! pgrep -x sleep"
+	wait_until 10 "no shim" sh -c "! pidof containerd-shim-runc-v2"
+	check "no process" sh -c "! pidof sleep"
 	check "no cgroup" test -z "$(find /sys/fs/cgroup -mindepth 1 -type d ! -name story ! -name default)"
 	check "no mount" sh -c "! grep '$dir/' /proc/self/mountinfo"
 	check "no state of ours" test -z "$(find /run/containerd/runc -mindepth 2 2>/dev/null)"

@@ -414,7 +414,7 @@ SH
 step_nothing_is_left() {
 	p rm -fa -t 0 >/dev/null 2>&1
 	check "no container" prints "" p ps -aq
-	check "no process" sh -c "! pgrep -x conmon && ! pgrep -x sleep"
+	check "no process" sh -c "! pidof conmon sleep"
 	check "no cgroup" test -z "$(find /sys/fs/cgroup -type d -name 'libpod-*')"
 	check "reset" p system reset -f
 	check "no mount" sh -c "! grep '$dir/r' /proc/self/mountinfo"
