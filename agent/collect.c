@@ -57,6 +57,7 @@ collected(struct lp_child *child, const struct lp_err *err, int64_t now_ms)
 		lp_log(LP_LOG_WARN, "unused images were not removed", "why=\"%s\"", err->text);
 	else if (child->result.len && strcmp(child->result.data, "0") != 0)
 		lp_log(LP_LOG_INFO, "unused images were removed", "bytes=%s", child->result.data);
+	lp_child_cancel(child);		/* its result was said */
 }
 
 static void
