@@ -28,12 +28,15 @@ is_unsupported(int code)
 	return code == ENOSYS || code == ESRCH || code == EOPNOTSUPP || code == ENOTTY || code == EINVAL || code == ENOENT;
 }
 
+/* QCMD(Q_SETQUOTA, PRJQUOTA), whose shift does not fit an int. */
+#define SET_PROJECT_QUOTA ((unsigned)Q_SETQUOTA << SUBCMDSHIFT | PRJQUOTA)
+
 static int
 set_limit(int dir_fd, uint32_t id, uint64_t bytes)
 {
 	struct if_dqblk limits = { .dqb_bhardlimit = bytes / QIF_DQBLKSIZE, .dqb_valid = QIF_BLIMITS };
 
-	return syscall(SYS_quotactl_fd, dir_fd, (unsigned)QCMD(Q_SETQUOTA, PRJQUOTA), id, &limits) < 0 ? -errno : 0;
+	return syscall(SYS_quotactl_fd, dir_fd, SET_PROJECT_QUOTA, id, &limits) < 0 ? -errno : 0;
 }
 
 int
