@@ -91,8 +91,8 @@ add_object(struct lp_arena *arena, struct lp_json *rows, struct lp_json *objects
 {
 	char digest[LP_DIGEST_TEXT];
 	char *text = lp_arena_printf(arena,
-	    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\"},"
-	    "\"data\":{\"number\":\"%lld\"}}", name, number);
+	    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\",\"uid\":\"%s\"},"
+	    "\"data\":{\"number\":\"%lld\"}}", name, name, number);
 	struct lp_json *row = lp_json_append(arena, rows, lp_json_new(arena, LP_JSON_OBJECT));
 
 	lp_digest_print(text, strlen(text), digest);

@@ -169,7 +169,7 @@ step "end"
 finish
 END
 chmod +x "$work/case/run"
-tests/vm/run --memory 768 --timeout 300 --disk "$work/disk" "$work/case" "$work/out"
+tests/vm/run --cpus 1 --memory 768 --timeout 300 --disk "$work/disk" "$work/case" "$work/out"
 rc=$?
 cat "$work/out/console" 2>/dev/null
 exit $rc
