@@ -473,7 +473,7 @@ TEST(a_container_in_the_hosts_mount_namespace_is_chrooted_and_its_mounts_go_with
 {
 	struct cage *cage = mounts_cage(false);
 	struct lp_container_exit end;
-	char tree[64], root[256];
+	char tree[64], root[256], line[400];
 	ssize_t len;
 	int before;
 
@@ -490,7 +490,8 @@ TEST(a_container_in_the_hosts_mount_namespace_is_chrooted_and_its_mounts_go_with
 	cage->args[2] = "ls -d /bin /proc/1 /dev/null && echo up; sleep 100";
 	CHECK_OK(cage_start(cage), &cage->err);
 	cage_until(cage, "up");
-	CHECK_OK(cage_exec(cage, "ls -d /bin; test -e /work/main || echo inside", &end), &cage->err);
+	(void)snprintf(line, sizeof(line), "ls -d /bin; test -e %s || echo inside", root);
+	CHECK_OK(cage_exec(cage, line, &end), &cage->err);
 	CHECK_STR(cage->out, "/bin\ninside\n");
 	CHECK_OK(lp_container_kill(cage->container, &cage->err), &cage->err);
 	cage_end(cage);
@@ -502,7 +503,7 @@ TEST(a_container_in_the_hosts_mount_namespace_is_chrooted_and_its_mounts_go_with
 TEST(a_container_in_a_joined_mount_namespace_is_chrooted_there)
 {
 	struct cage *cage = mounts_cage(false);
-	char tree[64], root[256];
+	char tree[64], root[256], line[400];
 	int ends[2], before;
 	ssize_t len;
 	pid_t pid;
@@ -528,7 +529,8 @@ TEST(a_container_in_a_joined_mount_namespace_is_chrooted_there)
 	CHECK(cage->config.ns[LP_NS_MOUNT].fd >= 0);
 	cage->config.rootfs.ready.path = root;
 	before = cage_count_mounts();
-	CHECK_OK(cage_shell(cage, "ls -d /bin /proc/1 /dev/null /sys/class; test -e /work/main || echo inside; readlink /proc/self/ns/mnt"), &cage->err);
+	(void)snprintf(line, sizeof(line), "ls -d /bin /proc/1 /dev/null /sys/class; test -e %s || echo inside; readlink /proc/self/ns/mnt", root);
+	CHECK_OK(cage_shell(cage, line), &cage->err);
 	len = readlink(tree, root, sizeof(root) - 1);
 	CHECK(len > 0);
 	root[len] = '\0';
