@@ -122,9 +122,15 @@ network_due(struct lp_defer *defer, int64_t now_ms)
 {
 	struct lp_agent *agent = lp_of(defer, struct lp_agent, network_defer);
 	struct lp_err err = { 0 };
+	int rc;
 
 	(void)now_ms;
-	if (agent->net && !agent->leaving && lp_services_apply(agent, &err) < 0)
+	if (!agent->net || agent->leaving)
+		return;
+	rc = lp_services_apply(agent, &err);
+	if (rc == -EAGAIN)
+		lp_agent_network_changed(agent);	/* the kernel's lists changed under our eyes: look again */
+	else if (rc < 0)
 		lp_log(LP_LOG_ERROR, "services are not as they should be", "why=\"%s\"", err.text);
 }
 
