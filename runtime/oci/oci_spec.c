@@ -15,35 +15,9 @@ enum { MAY, NEED };
 
 /* object_root, object_mount, ... and each object's first row and number of rows. */
 #define OBJECT(object) object_##object,
-#define END(object)
-#define KEY(object)
-#define FLAG(object, member, name)
-#define TEXT(object, member, name, need)
-#define NUMBER(object, member, name, range, need)
-#define WORDS(object, member, name)
-#define NUMBERS(object, member, name)
-#define PART(object, member, name, part, need)
-#define LIST(object, member, name, part)
-#define MAP(object, member, name, part)
-#define PAIRS(object, member, name)
-#define RAW(object, member, name)
-#define NEVER(object, member, name)
 enum object {
 #include "runtime/oci/oci_fields.def"
 };
-#undef OBJECT
-#undef END
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef WORDS
-#undef NUMBERS
-#undef PART
-#undef LIST
-#undef MAP
-#undef PAIRS
-#undef RAW
-#undef NEVER
 
 #define OBJECT(object) first_##object, before_##object = first_##object - 1,
 #define END(object) end_##object, after_##object = end_##object - 1,
@@ -61,19 +35,6 @@ enum object {
 enum row_number {
 #include "runtime/oci/oci_fields.def"
 };
-#undef OBJECT
-#undef END
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef WORDS
-#undef NUMBERS
-#undef PART
-#undef LIST
-#undef MAP
-#undef PAIRS
-#undef RAW
-#undef NEVER
 
 struct shape {
 	uint16_t first, end;	/* rows */
@@ -81,33 +42,9 @@ struct shape {
 };
 
 #define OBJECT(object) [object_##object] = { first_##object, end_##object, sizeof(struct lp_oci_##object) },
-#define END(object)
-#define FLAG(object, member, name)
-#define TEXT(object, member, name, need)
-#define NUMBER(object, member, name, range, need)
-#define WORDS(object, member, name)
-#define NUMBERS(object, member, name)
-#define PART(object, member, name, part, need)
-#define LIST(object, member, name, part)
-#define MAP(object, member, name, part)
-#define PAIRS(object, member, name)
-#define RAW(object, member, name)
-#define NEVER(object, member, name)
 static const struct shape shapes[] = {
 #include "runtime/oci/oci_fields.def"
 };
-#undef OBJECT
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef WORDS
-#undef NUMBERS
-#undef PART
-#undef LIST
-#undef MAP
-#undef PAIRS
-#undef RAW
-#undef NEVER
 
 struct row {
 	char name[25];
@@ -118,7 +55,6 @@ struct row {
 };
 
 #define AT(object, member) offsetof(struct lp_oci_##object, member)
-#define OBJECT(object)
 #define FLAG(object, member, name) { name, KIND_FLAG, MAY, 0, AT(object, member) },
 #define TEXT(object, member, name, need) { name, KIND_TEXT, need, 0, AT(object, member) },
 #define NUMBER(object, member, name, range, need) { name, KIND_NUMBER, need, range, AT(object, member) },

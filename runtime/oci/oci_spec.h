@@ -51,22 +51,7 @@ struct lp_oci_pair {
 #define MAP(object, member, name, part) struct { struct lp_oci_##part *items; size_t count; } member;
 #define PAIRS(object, member, name) struct { struct lp_oci_pair *items; size_t count; } member;
 #define RAW(object, member, name) const struct lp_json *member;
-#define NEVER(object, member, name)
 #include "runtime/oci/oci_fields.def"
-#undef OBJECT
-#undef END
-#undef KEY
-#undef FLAG
-#undef TEXT
-#undef NUMBER
-#undef WORDS
-#undef NUMBERS
-#undef PART
-#undef LIST
-#undef MAP
-#undef PAIRS
-#undef RAW
-#undef NEVER
 
 /* The whole of config.json, its version checked (1.x). */
 int lp_oci_spec_parse(struct lp_arena *arena, const char *text, size_t len, struct lp_oci_spec **out, struct lp_err *err);
