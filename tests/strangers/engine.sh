@@ -25,6 +25,17 @@ prints() {
 	got=$("$@" 2>"$dir/prints") || { echo "status $?"; cat "$dir/prints"; echo "$got"; return 1; }
 	[ "$got" = "$wanted" ] || { printf 'got      %s\nand not  %s\n' "$got" "$wanted"; return 1; }
 }
+# numbered PID...: the first has ended with 1, the second with 2 ...; what the n-th said is in $dir/many.n
+numbered() {
+	number=0
+	for pid in "$@"; do
+		number=$((number + 1))
+		wait "$pid"
+		got=$?
+		check "number $number" test $got = $number
+		[ $got = $number ] || cat "$dir/many.$number"
+	done
+}
 # typed [WAIT TYPE]... -- command...
 typed() {
 	timeout 30 python3 "$here/tests/strangers/typist.py" "$@"

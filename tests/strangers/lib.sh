@@ -90,6 +90,19 @@ start_up() {
 	export KUBECONFIG=$dir/up/admin.kubeconfig
 	wait_until 30 "limpet up is ready" grep -qx ready "$dir/up.log" || { cat "$dir/up.log"; exit 1; }
 }
+# For an agent without a manager: its cgroup and folders; then, as often as wanted, the agent. Instance "story", pid in $agent, words in $dir/up.log.
+place_standalone() {
+	limpet=$PWD/build/limpet
+	[ -x "$limpet" ] || skip "build/limpet is not built"
+	root=$(cgroup_root)
+	[ -n "$root" ] || skip "no cgroup v2"
+	mkdir -p "$root/$LP_STORY_CGROUP" "$dir/data" "$dir/manifests"
+}
+start_standalone() {
+	"$limpet" agent --standalone --manifests "$dir/manifests" --data-dir "$dir/data" --instance story --node-name alone \
+		--cgroup-root "$root/$LP_STORY_CGROUP" >>"$dir/up.log" 2>&1 </dev/null &
+	agent=$!
+}
 stop_up() {
 	kill "$up" 2>/dev/null
 	wait_until 30 "limpet up has ended" gone "$up"

@@ -140,14 +140,8 @@ step_many_execs() {
 		c task exec --exec-id "m$i" a sh -c "exit $i" >"$dir/many.$i" 2>&1 &
 		pids="$pids $!"
 	done
-	i=0
-	for pid in $pids; do
-		i=$((i + 1))
-		wait "$pid"
-		got=$?
-		check "number $i" test $got = $i
-		[ $got = $i ] || cat "$dir/many.$i"
-	done
+	# shellcheck disable=SC2086	# a list of numbers
+	numbered $pids
 }
 step_ps() {
 	c task ps a >"$dir/ps"
@@ -344,14 +338,8 @@ step_many_at_once() {
 		run $busybox "many$i" sh -c "exit $i" >"$dir/many.$i" 2>&1 &
 		pids="$pids $!"
 	done
-	i=0
-	for pid in $pids; do
-		i=$((i + 1))
-		wait "$pid"
-		got=$?
-		check "number $i" test $got = $i
-		[ $got = $i ] || cat "$dir/many.$i"
-	done
+	# shellcheck disable=SC2086	# a list of numbers
+	numbered $pids
 }
 step_events() {
 	c events >"$dir/events" 2>&1 &

@@ -11,12 +11,11 @@ SECONDS_MAX=${SECONDS_MAX:-86400}
 BATCH=25
 [ -x build/limpet-oci ] || skip "build/limpet is not built"
 [ -e build/images/busybox.tar ] || tools/test-images || skip "no busybox image"
-root=$(cgroup_root)
-[ -n "$root" ] || skip "no cgroup v2"
+place_standalone
 limpet=$dir/limpet
 cp build/limpet "$limpet"	# a build meanwhile changes nothing
 ln -s limpet "$dir/limpet-oci"
-mkdir -p "$root/$LP_STORY_CGROUP" "$dir/data" "$dir/manifests" "$dir/next"
+mkdir -p "$dir/next"
 
 # Everything that could be left, as text.
 left() {
@@ -79,9 +78,7 @@ PY
 fi
 
 # ---- pods
-"$limpet" agent --standalone --manifests "$dir/manifests" --data-dir "$dir/data" --instance story --node-name alone \
-	--cgroup-root "$root/$LP_STORY_CGROUP" >>"$dir/up.log" 2>&1 </dev/null &
-agent=$!
+start_standalone
 wait_until 10 "the agent is ready" grep -qx ready "$dir/up.log"
 check "the image is loaded" "$limpet" image load build/images/busybox.tar --data-dir "$dir/data"
 

@@ -346,14 +346,8 @@ step_many_at_once() {
 		p run --rm $busybox sh -c "exit $number" >"$dir/many.$number" 2>&1 &
 		pids="$pids $!"
 	done
-	number=0
-	for pid in $pids; do
-		number=$((number + 1))
-		wait "$pid"
-		got=$?
-		check "number $number" test $got = $number
-		[ $got = $number ] || cat "$dir/many.$number"
-	done
+	# shellcheck disable=SC2086	# a list of numbers
+	numbered $pids
 }
 step_preserved_descriptors() {
 	check "a descriptor more" prints through sh -c "'$p' run --rm --preserve-fds 1 $busybox sh -c 'cat <&3' 3<<X

@@ -3,17 +3,8 @@
 # changes nothing that runs, an agent that is killed changes nothing either, and a restart finds everything again.
 . "$(dirname "$0")/lib.sh"
 enter "$@"
-limpet=$PWD/build/limpet
-[ -x "$limpet" ] || skip "build/limpet is not built"
-root=$(cgroup_root)
-[ -n "$root" ] || skip "no cgroup v2"
-mkdir -p "$root/$LP_STORY_CGROUP" "$dir/data" "$dir/manifests"
+place_standalone
 
-start_agent() {
-	"$limpet" agent --standalone --manifests "$dir/manifests" --data-dir "$dir/data" --instance story --node-name alone \
-	    --cgroup-root "$root/$LP_STORY_CGROUP" >>"$dir/up.log" 2>&1 </dev/null &
-	agent=$!
-}
 server() {
 	pgrep -f '^httpd -f -p 8080'
 }
@@ -62,7 +53,7 @@ spec:
 YAML
 chmod 1777 "$dir"
 
-start_agent
+start_standalone
 wait_until 10 "the agent is ready" grep -qx ready "$dir/up.log"
 check "nothing runs without its image" no_server
 check "the image is loaded" "$limpet" image load build/images/busybox.tar --data-dir "$dir/data"
@@ -80,7 +71,7 @@ kill -9 "$agent"
 wait "$agent" 2>/dev/null
 check "the app answers without its agent" answers
 : >"$dir/up.log"
-start_agent
+start_standalone
 wait_until 10 "the next agent is ready" grep -qx ready "$dir/up.log"
 check "and has started nothing again" test "$(server)" = "$before"
 wait_until 5 "the service answers" answers
@@ -97,7 +88,7 @@ check "down takes them" "$limpet" down --data-dir "$dir/data" --instance story -
 check "nothing answers any more" sh -c "! curl -s --max-time 2 http://127.0.0.1:30080/"
 check "no keeper is left" sh -c "! pgrep -f '^limpet keeper'"
 : >"$dir/up.log"
-start_agent
+start_standalone
 wait_until 10 "after a cold start everything runs again" answers
 check "but for what had run to its end" test "$(wc -l <"$dir/once")" = 1
 kill "$agent"

@@ -3,17 +3,8 @@
 # changed on the disk goes with its image, the pod says what it waits for, and the image loaded again brings it back.
 . "$(dirname "$0")/lib.sh"
 enter "$@"
-limpet=$PWD/build/limpet
-[ -x "$limpet" ] || skip "build/limpet is not built"
-root=$(cgroup_root)
-[ -n "$root" ] || skip "no cgroup v2"
-mkdir -p "$root/$LP_STORY_CGROUP" "$dir/data" "$dir/manifests"
+place_standalone
 
-start_agent() {
-	"$limpet" agent --standalone --manifests "$dir/manifests" --data-dir "$dir/data" --instance story --node-name alone \
-	    --cgroup-root "$root/$LP_STORY_CGROUP" >>"$dir/up.log" 2>&1 </dev/null &
-	agent=$!
-}
 runs() {
 	pgrep -f '^sleep 4711$'
 }
@@ -43,11 +34,11 @@ spec:
   - {name: c, image: "limpet.local/busybox:latest", command: [sleep, "4711"]}
 YAML
 check "the image is loaded" "$limpet" image load build/images/busybox.tar --data-dir "$dir/data"
-start_agent
+start_standalone
 wait_until 10 "the pod runs" runs
 
 reboot
-start_agent
+start_standalone
 wait_until 10 "a sound layer is checked and used" runs
 checked() {
 	find /run/story -path '*/checked.*' -type f | grep -c .
@@ -58,7 +49,7 @@ reboot
 program=$(find "$dir/data/layers" -path '*/bin/busybox' -type f | head -n1)
 check "there is a layer" test -n "$program"
 printf 'x' | dd of="$program" bs=1 seek=4096 conv=notrunc 2>/dev/null
-start_agent
+start_standalone
 wait_until 10 "the damage is found" grep -q "a layer is damaged on disk" "$dir/up.log"
 check "nothing ran on it" sh -c "! pgrep -f '^sleep 4711\$'"
 wait_until 10 "the pod says what it waits for" grep -q 'reason=ImagePullBackOff' "$dir/up.log"
@@ -71,7 +62,7 @@ kill "$agent"
 wait "$agent"
 agent=
 reboot
-start_agent
+start_standalone
 wait_until 10 "the pod runs after a good end" runs
 check "without a check" test "$(checked)" = 0
 kill "$agent"
