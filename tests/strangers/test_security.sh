@@ -4,6 +4,7 @@
 # AUDIT_UPDATE=1 writes the golden files anew.
 . "$(dirname "$0")/lib.sh"
 enter "$@"
+. tests/audit/profiles.sh
 tools/kubectl || skip "no kubectl could be fetched"
 [ -x build/tests/audit/audit ] || skip "build/tests/audit/audit is not built"
 kubectl() {
@@ -32,53 +33,14 @@ start_up
 check "the image is loaded" build/limpet image load "$dir/audit.tar"
 
 # The host's own answers: what this kernel lacks is no achievement of a profile.
-host=
-for name in cgroup ipc mnt net pid time user uts; do
-	link=$(readlink "/proc/$up/ns/$name") && link=${link#*\[} && host="$host$name=${link%]} "
-done
+audit_host "$up"
 build/tests/audit/audit 2>/dev/null | grep '^blocked .* ENOSYS$' >"$dir/lacking"
 
-# pod NAME POD-FIELDS CONTAINER-FIELDS: an audit in a pod
-pod() {
-	fields=${2:+, $2} context=
-	[ -z "$3" ] || context=", securityContext: {$3}"
-	kubectl apply -f - <<YAML
-apiVersion: v1
-kind: Pod
-metadata: {name: $1, namespace: ${4:-default}}
-spec: {restartPolicy: Never, terminationGracePeriodSeconds: 1$fields, containers: [{name: audit, image: "limpet.local/audit:latest",
-  env: [{name: AUDIT_HOST, value: "$host"}]$context}]}
-YAML
+pod() {	# as audit_pod
+	audit_pod "$@" | kubectl apply -f -
 }
-
-# What differs from machine to machine is left out: mounts over files that only some kernels have, calls that this one lacks, limits
-# without their controller, resource limits that limpet was started with; and of a privileged pod what is the host's own.
 limits=none
 grep -qw pids "$(cgroup_root)/cgroup.controllers" 2>/dev/null && limits=1024
-facts() {
-	grep -vxFf "$dir/lacking" "$2" | grep -Ev '^(meter|rlimit) ' | sed "s/,idmapped//; s/^limit pids .*/limit pids $limits/
-		/^mount \/proc\/./d; /^mount \/sys\/\(firmware\|devices\)/d" >"$dir/kept"
-	[ "$1" != host ] || sed -i "/^setting /d" "$dir/kept"
-	if [ "$1" = privileged ]; then
-		grep -E '^(no_new_privs|seccomp|user|map|namespace|blocked|keyring|escape unshare|masked /proc/keys)' "$dir/kept"
-	else
-		cat "$dir/kept"
-	fi
-}
-compare() {
-	golden=tests/audit/$1.$arch
-	check "the audit of $1 can be read" sh -c "build/kubectl/kubectl-1.32 logs '$1' >'$dir/$1.raw'"
-	facts "$1" "$dir/$1.raw" >"$dir/$1.facts"
-	grep '^meter ' "$dir/$1.raw" >"$dir/$1.meters"
-	if [ -n "${AUDIT_UPDATE:-}" ]; then
-		{ sed 's/^limit pids .*/limit pids 1024/' "$dir/$1.facts"; [ "$1" = privileged ] || cat "$dir/$1.meters"; } >"$golden"
-	fi
-	facts "$1" "$golden" >"$dir/$1.wanted"
-	check "the audit of $1 is as its golden file says" diff "$dir/$1.wanted" "$dir/$1.facts"
-	[ "$1" = privileged ] && return
-	grep '^meter ' "$golden" >"$dir/$1.allowed"
-	check "and no more of the kernel's meters can be read" sh -c "! grep -vxFf '$dir/$1.allowed' '$dir/$1.meters'"
-}
 status() {
 	kubectl get pod "$1" -o "jsonpath={.status.phase} {.status.reason} {.status.message} {.status.containerStatuses[0].state}"
 }
@@ -92,23 +54,18 @@ cat >"$dir/up/seccomp/no-mkdir.json" <<'JSON'
 {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
  "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 30}]}
 JSON
-pod default '' ''
-pod restricted 'securityContext: {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, supplementalGroups: [77], fsGroup: 88, seccompProfile: {type: RuntimeDefault}}' \
-	'allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}'
-pod host-users 'hostUsers: true' ''
-pod privileged '' 'privileged: true'
-pod host 'hostPID: true, hostIPC: true, hostNetwork: true' ''
+for name in $audit_profiles; do
+	audit_profile "$name" | kubectl apply -f -
+done
 pod local '' 'seccompProfile: {type: Localhost, localhostProfile: no-mkdir.json}'
 pod unmasked 'hostUsers: false' 'procMount: Unmasked, allowPrivilegeEscalation: true'
-for name in default restricted host-users privileged host; do
+for name in $audit_profiles; do
 	check "the audit of $name ends" kubectl wait --for=jsonpath='{.status.phase}'=Succeeded "pod/$name" --timeout=30s
-	compare $name
+	kubectl logs "$name" >"$dir/$name.raw"
+	check "the audit of $name is as its golden file says" audit_compare "$name" $arch "$dir" $limits
 done
-grep '^blocked ' "$dir/default.raw" | sort >"$dir/measured"
-grep -vxFf "$dir/lacking" "$dir/table.$arch" | sort >"$dir/meant"
-grep -vxFf "$dir/lacking" "$dir/measured" >"$dir/there"
-check "what was measured is what the table means" diff "$dir/meant" "$dir/there"
-check "at least 90 calls are blocked from inside" test "$(wc -l <"$dir/measured")" -ge 90
+check "what was measured is what the table means" audit_means $arch "$dir"
+check "at least 90 calls are blocked from inside" test "$(grep -c ^blocked "$dir/default.raw")" -ge 90
 check "the audit of local ends" kubectl wait --for=jsonpath='{.status.phase}'=Succeeded pod/local --timeout=30s
 shows "^root is written EROFS" kubectl logs local
 shows "^seccomp filter" kubectl logs local
