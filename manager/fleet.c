@@ -24,6 +24,7 @@
 #include "base/seam.h"
 #include "base/text.h"
 #include "manager/sign.h"
+#include "manager/tunnel.h"
 #include "manager/view.h"
 #include "specs/object.h"
 
@@ -482,6 +483,7 @@ link_gone(struct lp_request *request, int64_t now_ms)
 	device->seen_ms = now_ms;
 	lp_list_remove(&device->mark);
 	lp_log(LP_LOG_INFO, "a node's link ended", "node=%s", device->name);
+	lp_tunnel_node_gone(request->manager->tunnels, device->name, now_ms);
 	if (request->manager->control)
 		lp_control_look(request->manager->control);
 }

@@ -75,6 +75,31 @@ never_came(struct lp_timer *timer, int64_t now_ms)
 	tunnel_over(tunnel, &err, now_ms);
 }
 
+static struct lp_tunnel *
+first_waiting(const struct lp_tunnels *tunnels, const char *node)
+{
+	lp_list_each(link, &tunnels->list) {
+		struct lp_tunnel *tunnel = lp_of(link, struct lp_tunnel, link);
+
+		if (!tunnel->device && !tunnel->busy && strcmp(tunnel->node, node) == 0)
+			return tunnel;
+	}
+	return NULL;
+}
+
+void
+lp_tunnel_node_gone(struct lp_tunnels *tunnels, const char *node, int64_t now_ms)
+{
+	struct lp_tunnel *tunnel;
+	struct lp_err err;
+
+	/* From the beginning each time: the end of one may end others of the same client. */
+	while (tunnels && (tunnel = first_waiting(tunnels, node))) {
+		(void)lp_err_say(&err, -ECONNRESET, "the connection to node %s was lost", node);	/* told */
+		tunnel_over(tunnel, &err, now_ms);
+	}
+}
+
 /* ---- opening */
 
 static struct lp_tunnel *

@@ -480,6 +480,20 @@ TEST(a_device_that_leaves_fails_the_exec_with_words)
 	end();
 }
 
+TEST(a_device_that_leaves_before_it_came_fails_the_exec_at_once)
+{
+	begin();
+	link_up();
+	dial(PODS "/a/exec?command=sh&stdin=true&stdout=true", false);
+	CHECK(device_line(&device, "open", opens++, 3000) != NULL);
+	device_drop(&device);
+	FLEET_UNTIL(&fleet, gone);	/* sooner than the time that a device has to come */
+	CHECK_HAS(status.data, "\"status\":\"Failure\"");
+	CHECK_HAS(status.data, "node n1 was lost");
+	hang_up();
+	end();
+}
+
 TEST(a_port_forward_reaches_the_port_and_says_what_fails)
 {
 	static const char refused[] = "{\"status\":\"Failure\",\"message\":\"connection refused\"}";
