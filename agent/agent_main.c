@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/holder.h"
-#include "agent/memory.h"
-#include "agent/pod.h"
+#include "agent/net/holder.h"
+#include "agent/node/memory.h"
+#include "agent/pod/agent_state.h"
+#include "agent/pod/pod.h"
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/opts.h"

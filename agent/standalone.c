@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/pod/agent_state.h"
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"

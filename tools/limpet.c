@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "agent/agent.h"
-#include "agent/enroll.h"
-#include "agent/holder.h"
-#include "agent/prober.h"
+#include "agent/link/enroll.h"
+#include "agent/net/holder.h"
+#include "agent/pod/prober.h"
 #include "keeper/keeper.h"
 #include "manager/manager.h"
 #include "tools/oci/oci.h"

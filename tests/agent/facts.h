@@ -4,7 +4,7 @@
 #ifndef LP_TESTS_AGENT_FACTS_H
 #define LP_TESTS_AGENT_FACTS_H
 
-#include "agent/facts.h"
+#include "agent/facts/facts.h"
 #include "base/arena.h"
 #include "specs/schema.h"
 

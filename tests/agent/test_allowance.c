@@ -1,4 +1,4 @@
-#include "agent/allowance.h"
+#include "agent/node/allowance.h"
 
 #include <errno.h>
 

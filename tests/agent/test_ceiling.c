@@ -5,8 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/ceiling.h"
-#include "agent/ceiling_file.h"
+#include "agent/convert/ceiling_pod.h"
+#include "agent/facts/ceiling.h"
+#include "agent/pod/ceiling_file.h"
 #include "base/path.h"
 #include "runtime/runtime.h"
 #include "specs/yaml.h"
@@ -40,7 +41,7 @@ verdict(const char *yaml, const char *spec, size_t others)
 		lp_ceiling_strictest(&ceiling);
 	lp_test_facts(&t, lp_arena_printf(&arena, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u\"},"
 						 "\"spec\":{%s}}", spec), NULL);
-	reason = lp_ceiling_refuses(&ceiling, t.pod, others, &err);
+	reason = lp_ceiling_pod_refuses(&ceiling, t.pod, others, &err);
 	return reason ? lp_arena_printf(&arena, "%s: %s", reason, err.text) : "";
 }
 
@@ -206,7 +207,7 @@ TEST(without_a_file_there_is_no_limit)
 	lp_ceiling_none(&ceiling);
 	lp_test_facts(&t, "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u\"},\"spec\":{\"hostPID\":true,"
 			  "\"hostNetwork\":true," CONTEXT("\"privileged\":true,\"capabilities\":{\"add\":[\"ALL\"]}") "}}", NULL);
-	CHECK(!lp_ceiling_refuses(&ceiling, t.pod, 1000, &err));
+	CHECK(!lp_ceiling_pod_refuses(&ceiling, t.pod, 1000, &err));
 	CHECK(lp_ceiling_allows_path(&ceiling, "/", false));
 	CHECK(lp_ceiling_allows_path(&ceiling, "/dev/sda", false));
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/convert.h"
+#include "agent/convert/convert.h"
 #include "tests/agent/facts.h"
 #include "tests/harness.h"
 

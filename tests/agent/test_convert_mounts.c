@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/convert.h"
+#include "agent/convert/convert.h"
 #include "tests/agent/facts.h"
 #include "tests/harness.h"
 

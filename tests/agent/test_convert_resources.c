@@ -1,4 +1,5 @@
-#include "agent/convert.h"
+#include "agent/convert/ceiling_pod.h"
+#include "agent/convert/convert.h"
 
 #include "tests/agent/facts.h"
 #include "tests/harness.h"
@@ -149,7 +150,7 @@ TEST(amounts_that_do_not_fit_are_not_small)
 	CHECK(lp_convert_sum(test.pod, false, "cpu", NULL) == INT64_MAX);
 	lp_ceiling_none(&ceiling);
 	ceiling.pod_memory_bytes = 64 * (int64_t)MI;
-	CHECK_STR(lp_ceiling_refuses(&ceiling, test.pod, 0, &err), "NodeCeiling");
+	CHECK_STR(lp_ceiling_pod_refuses(&ceiling, test.pod, 0, &err), "NodeCeiling");
 	lp_test_facts(&test, POD("\"containers\":[" C("a", "\"limits\":{\"memory\":\"-5Ei\"}") "," C("b", "\"limits\":{\"memory\":\"1Gi\"}") "]"), NULL);
 	CHECK_INT(lp_convert_sum(test.pod, true, "memory", &all), 1 << 30);
 	CHECK(!all);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/env.h"
+#include "agent/facts/env.h"
 #include "tests/agent/facts.h"
 #include "tests/harness.h"
 

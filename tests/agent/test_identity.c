@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/enroll.h"
-#include "agent/identity.h"
-#include "agent/instance.h"
+#include "agent/link/enroll.h"
+#include "agent/node/identity.h"
+#include "agent/node/instance.h"
 #include "base/auto.h"
 #include "base/path.h"
 #include "base/text.h"

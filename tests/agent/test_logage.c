@@ -1,4 +1,4 @@
-#include "agent/logage.h"
+#include "agent/guard/logage.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

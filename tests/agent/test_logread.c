@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/logread.h"
+#include "agent/link/logread.h"
 #include "tests/harness.h"
 
 #define T(sec) "2026-11-20T08:00:" sec ".000000000Z "

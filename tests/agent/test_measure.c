@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/measure.h"
+#include "agent/node/measure.h"
 #include "base/auto.h"
 #include "base/path.h"
 #include "tests/harness.h"

@@ -2,7 +2,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "agent/netview.h"
+#include "agent/net/netview.h"
 #include "base/auto.h"
 #include "tests/harness.h"
 

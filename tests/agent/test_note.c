@@ -1,4 +1,4 @@
-#include "agent/note.h"
+#include "agent/pod/note.h"
 
 #include <string.h>
 

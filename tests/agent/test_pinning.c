@@ -1,4 +1,4 @@
-#include "agent/pinning.h"
+#include "agent/pod/pinning.h"
 
 #include <errno.h>
 

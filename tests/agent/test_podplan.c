@@ -1,4 +1,4 @@
-#include "agent/podplan.h"
+#include "agent/pod/podplan.h"
 #include "tests/harness.h"
 
 static enum lp_podplan_step

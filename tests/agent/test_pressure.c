@@ -1,5 +1,5 @@
-#include "agent/evict.h"
-#include "agent/pressure.h"
+#include "agent/node/evict.h"
+#include "agent/node/pressure.h"
 
 #include <errno.h>
 

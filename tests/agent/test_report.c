@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "agent/report.h"
+#include "agent/pod/report.h"
 #include "base/auto.h"
 #include "base/text.h"
 #include "specs/object.h"

@@ -1,4 +1,4 @@
-#include "agent/resize.h"
+#include "agent/pod/resize.h"
 
 #include <string.h>
 

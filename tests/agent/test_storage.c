@@ -1,4 +1,4 @@
-#include "agent/storage.h"
+#include "agent/convert/storage.h"
 
 #include "tests/agent/facts.h"
 #include "tests/harness.h"

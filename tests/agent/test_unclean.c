@@ -1,5 +1,5 @@
 /* What a boot leaves behind for the next one, and who is in doubt then. */
-#include "agent/unclean.h"
+#include "agent/pod/unclean.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "agent/user.h"
+#include "agent/facts/user.h"
 #include "base/path.h"
 #include "tests/harness.h"
 

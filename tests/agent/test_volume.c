@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/volume.h"
+#include "agent/volume/volume.h"
 #include "base/path.h"
 #include "tests/agent/facts.h"
 #include "tests/harness.h"

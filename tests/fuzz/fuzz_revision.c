@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "agent/revision.h"
+#include "agent/node/revision.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/prober.h"
+#include "agent/pod/prober.h"
 #include "base/auto.h"
 #include "base/path.h"
 #include "base/seam.h"

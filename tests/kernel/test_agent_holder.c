@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/holder.h"
+#include "agent/net/holder.h"
 #include "base/auto.h"
 #include "tests/harness.h"
 

@@ -2,7 +2,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "agent/hostnet.h"
+#include "agent/net/hostnet.h"
 #include "base/auto.h"
 #include "netbridge/addr.h"
 #include "tests/harness.h"

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/quota.h"
+#include "agent/node/quota.h"
 #include "base/path.h"
 #include "tests/harness.h"
 

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/resolver.h"
-#include "agent/upstream.h"
+#include "agent/net/resolver.h"
+#include "agent/net/upstream.h"
 #include "base/auto.h"
 #include "base/buf.h"
 #include "tests/harness.h"

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/revision.h"
+#include "agent/node/revision.h"
 #include "base/auto.h"
 #include "base/path.h"
 #include "base/text.h"

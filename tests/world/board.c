@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/report.h"
+#include "agent/pod/report.h"
 #include "base/clock.h"
 #include "base/auto.h"
 #include "base/text.h"

@@ -6,8 +6,8 @@
 #ifndef LP_TESTS_WORLD_BOARD_H
 #define LP_TESTS_WORLD_BOARD_H
 
-#include "agent/podplan.h"
-#include "agent/revision.h"
+#include "agent/node/revision.h"
+#include "agent/pod/podplan.h"
 #include "base/digest.h"
 #include "base/list.h"
 #include "keeper/control.h"

@@ -11,7 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "agent/user.h"
+#include "agent/facts/user.h"
 #include "base/auto.h"
 #include "base/path.h"
 #include "tests/harness.h"
