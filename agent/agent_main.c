@@ -107,6 +107,7 @@ run(struct lp_agent *agent, const struct lp_agent_config *config, struct lp_err 
 	sigset_t signals;
 	int rc = lp_instance_init(&instance, &config->instance, true, err);
 
+	(void)signal(SIGPIPE, SIG_IGN);		/* a program that does not read its input is an error of its stream only */
 	if (rc == 0)
 		rc = claim(&instance, &pid_fd, err);
 	if (rc == 0)

@@ -81,6 +81,13 @@ done
 shows "p2 +1/1 +Running .* n2" on 1 "$limpet" get pods -o wide
 shows "p3 +1/1 +Running .* n3" on 1 "$limpet" get pods -o wide
 
+# ---- a program that leaves its input unread ends its own stream, not the agent
+for i in 1 2 3 4 5; do
+	head -c 4000000 /dev/zero | on 1 "$limpet" exec -i p2 -- true
+done
+shows "^again$" on 1 "$limpet" exec p2 -- echo again
+check "the agent is the one that was started" kill -0 "$agent2"
+
 # ---- refusals: the words, status 1, one line, no file left behind, and what was on every wire of the stranger
 record() {	# record NAME: everything on n4's interfaces, from now on
 	nsenter --net=/run/netns/n4 tcpdump -Z root -i any -s 0 -U --immediate-mode -w "$dir/$1.pcap" 2>"$dir/$1.tcpdump" &
