@@ -506,6 +506,17 @@ lp_agent_stream_ended(struct lp_agent *agent, uint64_t id, const struct lp_conta
 		session->verb->ended(session, status, lp_loop_now(agent->loop));
 }
 
+void
+lp_agent_streams_lost(struct lp_agent *agent, const char *uid)
+{
+	lp_list_each(link, &agent->console->sessions) {
+		struct lp_session *session = lp_of(link, struct lp_session, link);
+
+		if (session->verb->lost && !session->finished && strcmp(session->uid, uid) == 0)
+			session->verb->lost(session);
+	}
+}
+
 int
 lp_console_new(struct lp_agent *agent, struct lp_console **out, struct lp_err *err)
 {

@@ -147,8 +147,15 @@ exec_ended(struct lp_session *session, const struct lp_container_exit *exit, int
 	lp_session_pump(session, now_ms);
 }
 
+static void
+exec_lost(struct lp_session *session)
+{
+	if (!session->exited)
+		lp_session_finish(session, 500, "InternalError", "the pod was lost: how the command ended is not known");
+}
+
 const struct lp_session_verb lp_session_exec = {
-	.name = "exec", .begin = exec_begin, .room = exec_room, .begun = exec_begun, .ended = exec_ended,
+	.name = "exec", .begin = exec_begin, .room = exec_room, .begun = exec_begun, .ended = exec_ended, .lost = exec_lost,
 };
 
 /* ---- attach */

@@ -46,6 +46,8 @@ struct lp_session_verb {
 	/* The keeper's answer, and the end of an exec. */
 	void (*begun)(struct lp_session *session, int fd, const struct lp_err *err, int64_t now_ms);
 	void (*ended)(struct lp_session *session, const struct lp_container_exit *exit, int64_t now_ms);
+	/* The keeper is gone: neither of them will come. */
+	void (*lost)(struct lp_session *session);
 };
 
 /* A descriptor whose bytes become frames. */

@@ -123,5 +123,7 @@ void lp_agent_take_peers(struct lp_agent *agent, const struct lp_json *line);
 /* Answers of a keeper to lp_control_exec and lp_control_attach, by the id the console gave them. The descriptor is the console's. */
 void lp_agent_stream_begun(struct lp_agent *agent, uint64_t id, int fd, const struct lp_err *err);
 void lp_agent_stream_ended(struct lp_agent *agent, uint64_t id, const struct lp_container_exit *status);
+/* The keeper of this pod is gone, and with it whatever it would have answered. */
+void lp_agent_streams_lost(struct lp_agent *agent, const char *uid);
 
 #endif

@@ -236,6 +236,7 @@ on_gone(struct lp_control *control)
 
 	lp_control_close(control);
 	pod->connected = false;
+	lp_agent_streams_lost(pod->agent, pod->uid);
 	/* Its directory is the last that a keeper removes: one that leaves it died half way. */
 	if (pod->forgetting && faccessat(pod->agent->run_pods_fd, pod->uid, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
 		pod->keeper = LP_PODPLAN_NONE;
