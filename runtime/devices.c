@@ -13,21 +13,18 @@
 #include "base/auto.h"
 #include "base/path.h"
 
-enum { RULES_MAX = 256, INSNS_PER_RULE = 8, INSNS_MAX = 8 + (RULES_MAX + 8) * INSNS_PER_RULE, FILTERS_MAX = 16 };
+enum { RULES_MAX = 256, INSNS_PER_RULE = 8, BEGIN_INSNS = 32, INSNS_MAX = BEGIN_INSNS + 2 + RULES_MAX * INSNS_PER_RULE, FILTERS_MAX = 16 };
 
-/* Nodes that every container has. */
+/* What every container may use, by major; the node of one without a name comes from devpts. */
 static const struct {
 	const char name[8];
 	uint32_t major, minor;
 } usual[] = {
-	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 },
+	{ "tty", 5, 0 }, { "", 5, 2 },
 };
 
-/* Used by terminals; their nodes come from devpts. */
-static const struct lp_device terminals[] = {
-	{ .type = 'c', .major = 5, .minor = 2, .read = true, .write = true, .mknod = true },	/* ptmx */
-	{ .type = 'c', .major = 136, .minor = -1, .read = true, .write = true, .mknod = true },	/* pts */
-};
+static const struct lp_device terminals = { .type = 'c', .major = 136, .minor = -1, .read = true, .write = true, .mknod = true };
 
 /* ---- the program ---- */
 
@@ -73,7 +70,7 @@ end_row(struct bpf_insn *out, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t op = BPF_OP(out[i].code);
 
-		if (BPF_CLASS(out[i].code) == BPF_JMP && (op == BPF_JNE || op == BPF_JEQ))
+		if (BPF_CLASS(out[i].code) == BPF_JMP && (op == BPF_JNE || op == BPF_JEQ || op == BPF_JGT))
 			out[i].off = (int16_t)(n - i - 1);
 	}
 	return n;
@@ -97,6 +94,25 @@ add_row(struct bpf_insn *out, const struct lp_device *device)
 	return end_row(out, n);
 }
 
+/* All the usual devices of one major at once, as bits: what loading a program costs is its branches (kernel/bpf/verifier.c). */
+static size_t
+add_usual(struct bpf_insn *out, uint32_t major)
+{
+	uint32_t minors = 0;
+	size_t n;
+
+	for (size_t i = 0; i < lp_count(usual); i++)
+		minors |= usual[i].major == major ? UINT32_C(1) << usual[i].minor : 0;
+	n = compare_device(out, 'c', major, -1);
+	out[n++] = insn(BPF_JMP | BPF_JGT | BPF_K, 5, 0, 0, 31);
+	out[n++] = insn(BPF_ALU | BPF_MOV | BPF_K, 1, 0, 0, (int32_t)minors);
+	out[n++] = insn(BPF_ALU | BPF_RSH | BPF_X, 1, 5, 0, 0);
+	out[n++] = insn(BPF_ALU | BPF_AND | BPF_K, 1, 0, 0, 1);
+	out[n++] = insn(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0, 0);
+	n += answer(out + n, 1);
+	return end_row(out, n);
+}
+
 /* Everything that every program begins with: the context in registers, the usual devices and terminals. */
 static size_t
 begin(struct bpf_insn *out)
@@ -109,21 +125,16 @@ begin(struct bpf_insn *out)
 	out[n++] = insn(BPF_ALU | BPF_RSH | BPF_K, 3, 0, 0, 16);
 	out[n++] = insn(BPF_LDX | BPF_MEM | BPF_W, 4, 1, offsetof(struct bpf_cgroup_dev_ctx, major), 0);
 	out[n++] = insn(BPF_LDX | BPF_MEM | BPF_W, 5, 1, offsetof(struct bpf_cgroup_dev_ctx, minor), 0);
-	for (size_t i = 0; i < lp_count(usual); i++) {
-		const struct lp_device device = { .type = 'c', .major = (int32_t)usual[i].major, .minor = (int32_t)usual[i].minor,
-		    .read = true, .write = true, .mknod = true };
-
-		n += add_row(out + n, &device);
-	}
-	for (size_t i = 0; i < lp_count(terminals); i++)
-		n += add_row(out + n, &terminals[i]);
-	return n;
+	for (size_t i = 0; i < lp_count(usual); i++)
+		if (i == 0 || usual[i].major != usual[i - 1].major)
+			n += add_usual(out + n, usual[i].major);
+	return n + add_row(out + n, &terminals);
 }
 
 static bool
 fits_program(size_t rows, size_t max)
 {
-	return rows <= RULES_MAX && max >= INSNS_PER_RULE * (rows + lp_count(usual) + lp_count(terminals)) + 8;
+	return rows <= RULES_MAX && max >= INSNS_PER_RULE * rows + BEGIN_INSNS + 2;
 }
 
 int
@@ -442,7 +453,7 @@ lp_devices_populate(int dev_fd, const struct lp_container_config *config, struct
 		if (mkdirat(dev_fd, directories[i], 0755) < 0)
 			return lp_err_set(err, -errno, "make /dev/%s", directories[i]);
 	for (size_t i = 0; i < lp_count(usual); i++)
-		if (mknodat(dev_fd, usual[i].name, S_IFCHR | 0666, makedev(usual[i].major, usual[i].minor)) < 0)
+		if (usual[i].name[0] && mknodat(dev_fd, usual[i].name, S_IFCHR | 0666, makedev(usual[i].major, usual[i].minor)) < 0)
 			return lp_err_set(err, -errno, "make device %s", usual[i].name);
 	for (size_t i = 0; i < lp_count(links); i++)
 		if (symlinkat(links[i].to, dev_fd, links[i].name) < 0)

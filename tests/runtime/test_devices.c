@@ -24,6 +24,7 @@ run(const struct bpf_insn *insns, int count, const struct bpf_cgroup_dev_ctx *ct
 			r[i->dst_reg] = (uint32_t)value;
 			break;
 		case BPF_ALU | BPF_MOV | BPF_X:
+		case BPF_ALU | BPF_MOV | BPF_K:
 		case BPF_ALU64 | BPF_MOV | BPF_K:
 			r[i->dst_reg] = (i->code & 7) == BPF_ALU ? (uint32_t)value : value;
 			break;
@@ -31,6 +32,8 @@ run(const struct bpf_insn *insns, int count, const struct bpf_cgroup_dev_ctx *ct
 			r[i->dst_reg] = (uint32_t)(r[i->dst_reg] & value);
 			break;
 		case BPF_ALU | BPF_RSH | BPF_K:
+		case BPF_ALU | BPF_RSH | BPF_X:
+			CHECK(value < 32);	/* the kernel would cut it */
 			r[i->dst_reg] = (uint32_t)r[i->dst_reg] >> value;
 			break;
 		case BPF_JMP | BPF_JNE | BPF_K:
@@ -39,6 +42,10 @@ run(const struct bpf_insn *insns, int count, const struct bpf_cgroup_dev_ctx *ct
 			break;
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			if (r[i->dst_reg] == value)
+				pc += i->off;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			if (r[i->dst_reg] > value)
 				pc += i->off;
 			break;
 		case BPF_JMP | BPF_EXIT:
@@ -102,7 +109,7 @@ TEST(a_row_gives_what_it_says_and_no_more)
 
 TEST(too_many_rows_are_refused)
 {
-	struct bpf_insn insns[64];
+	struct bpf_insn insns[24];
 
 	CHECK_INT(lp_devices_program(NULL, 0, insns, lp_count(insns)), -E2BIG);
 }
