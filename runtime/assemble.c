@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "base/path.h"
+#include "runtime/cover.h"
 #include "runtime/devices.h"
 #include "runtime/fs.h"
 #include "runtime/mount.h"
@@ -207,156 +208,7 @@ add(const struct lp_inside *inside, struct lp_assembly *assembly, size_t index, 
 	return lp_err_say(err, -EINVAL, "mount at %s is of no known kind", mount->target);
 }
 
-/* ---- masks ---- */
-
-struct cover_walk {
-	const struct lp_inside *inside;
-	const struct lp_assembly *assembly;
-	const char *path;	/* with one '*' */
-	bool readonly;
-	int *empty_fd;		/* a read-only empty tmpfs, made when first needed */
-	struct lp_err *err;
-};
-
-/* Is a file system of this kind mounted at this very target? */
-static bool
-mounts_kind(const struct lp_container_config *config, enum lp_mount_kind kind, const char *target)
-{
-	for (size_t i = 0; i < config->mount_count; i++)
-		if (config->mounts[i].kind == kind && strcmp(config->mounts[i].target, target) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Parts of /sys that the kernel lacks need no cover. Asked of the host's, which has been looked up before: a walk through a new
- * sysfs fills it first. Both show the same kernel, whatever the namespaces.
- */
-static bool
-kernel_lacks(const struct lp_container_config *config, const struct lp_assembly *assembly, const char *path)
-{
-	if (strncmp(path, "/sys/", 5) != 0 || !mounts_kind(config, LP_MOUNT_SYSFS, "/sys"))
-		return false;
-	return faccessat(assembly->host_fd, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
-}
-
-/*
- * An empty read-only directory over another. Only what is attached can be copied before Linux 6.15, so the first one is
- * attached itself and the later ones are copies of it.
- */
-static int
-mask_directory(int at, int *empty_fd, struct lp_err *err)
-{
-	static const struct lp_mount_option options[] = { { "mode", "0755" }, { "size", "4096" } };
-	lp_auto_fd int copy = -1;
-	int rc;
-
-	if (*empty_fd >= 0) {
-		rc = lp_mount_clone(*empty_fd, false, &copy, err);
-		return rc < 0 ? rc : lp_mount_attach(copy, at, err);
-	}
-	rc = lp_mount_new("tmpfs", options, lp_count(options), KERNEL_ATTRS | MOUNT_ATTR_RDONLY, empty_fd, err);
-	return rc < 0 ? rc : lp_mount_attach(*empty_fd, at, err);
-}
-
-static int
-cover(const struct lp_inside *inside, const struct lp_assembly *assembly, const char *path, bool readonly, int *empty_fd,
-    struct lp_err *err)
-{
-	lp_auto_fd int at = -1, copy = -1;
-	struct stat st;
-	int rc;
-
-	if (kernel_lacks(inside->config, assembly, path))
-		return 0;
-	rc = lp_path_open_in_root(assembly->root_fd, path, O_PATH, 0, &at, err);
-	if (rc == -ENOENT || rc == -ENOTDIR) {
-		lp_err_clear(err);
-		return 0;
-	}
-	if (rc < 0)
-		return rc;
-	if (fstat(at, &st) < 0)
-		return lp_err_set(err, -errno, "look at %s", path);
-	if (readonly) {
-		rc = lp_mount_clone(at, true, &copy, err);
-		if (rc == 0)
-			rc = lp_mount_set(copy, MOUNT_ATTR_RDONLY | KERNEL_ATTRS, 0, true, err);
-		return rc < 0 ? rc : lp_mount_attach(copy, at, err);
-	}
-	if (S_ISDIR(st.st_mode))
-		return mask_directory(at, empty_fd, err);
-	rc = lp_mount_clone(assembly->null_fd, false, &copy, err);
-	/* A node's mode is everybody's: not to be changed from here. */
-	if (rc == 0 && assembly->null_is_hosts)
-		rc = lp_mount_set(copy, MOUNT_ATTR_RDONLY, 0, false, err);
-	return rc < 0 ? rc : lp_mount_attach(copy, at, err);
-}
-
-/* One name in the directory before the '*': is it of the form "<stem><digits>"? */
-static int
-cover_match(void *arg, const char *name)
-{
-	const struct cover_walk *walk = arg;
-	const char *star = strchr(walk->path, '*'), *stem = star;
-	char path[256];
-	int len;
-
-	while (stem > walk->path && stem[-1] != '/')
-		stem--;
-	if (strncmp(name, stem, (size_t)(star - stem)) != 0 || !name[star - stem] ||
-	    name[star - stem + (long)strspn(name + (star - stem), "0123456789")])
-		return 0;
-	len = snprintf(path, sizeof(path), "%.*s%s%s", (int)(stem - walk->path), walk->path, name, star + 1);
-	if (len < 0 || (size_t)len >= sizeof(path))
-		return lp_err_set(walk->err, -ENAMETOOLONG, "cover %s", walk->path);
-	return cover(walk->inside, walk->assembly, path, walk->readonly, walk->empty_fd, walk->err);
-}
-
-static int
-cover_many(const struct lp_inside *inside, const struct lp_assembly *assembly, const char *path, bool readonly, int *empty_fd,
-    struct lp_err *err)
-{
-	struct cover_walk walk = { .inside = inside, .assembly = assembly, .path = path, .readonly = readonly, .empty_fd = empty_fd, .err = err };
-	const char *star = strchr(path, '*');
-	lp_auto_fd int fd = -1;
-	char above[256], first[256];
-	int rc;
-
-	if (!star)
-		return cover(inside, assembly, path, readonly, empty_fd, err);
-	while (star > path && star[-1] != '/')
-		star--;
-	if ((size_t)(star - path) >= sizeof(above))
-		return lp_err_set(err, -ENAMETOOLONG, "cover %s", path);
-	memcpy(above, path, (size_t)(star - path));
-	above[star - path] = '\0';
-	/* A kernel that has none for the first one has none: most have not, and to list is dear. */
-	if (snprintf(first, sizeof(first), "%.*s0%s", (int)(strchr(path, '*') - path), path, strchr(path, '*') + 1) < (int)sizeof(first) &&
-	    kernel_lacks(inside->config, assembly, first))
-		return 0;
-	/* The names are those of the kernel too; each is looked for in the container before it is covered. */
-	rc = lp_path_open_in_root(assembly->host_fd, above, O_RDONLY | O_DIRECTORY, 0, &fd, err);
-	if (rc == -ENOENT) {
-		lp_err_clear(err);
-		return 0;
-	}
-	return rc < 0 ? rc : lp_path_each(fd, cover_match, &walk, err);
-}
-
-static int
-cover_all(const struct lp_inside *inside, const struct lp_assembly *assembly, struct lp_err *err)
-{
-	const struct lp_container_config *config = inside->config;
-	lp_auto_fd int empty = -1;
-	int rc = 0;
-
-	for (const char *const *path = config->readonly_paths; rc == 0 && path && *path; path++)
-		rc = cover_many(inside, assembly, *path, true, &empty, err);
-	for (const char *const *path = config->masked_paths; rc == 0 && path && *path; path++)
-		rc = cover_many(inside, assembly, *path, false, &empty, err);
-	return rc;
-}
+/* ---- the whole ---- */
 
 int
 lp_assemble(const struct lp_inside *inside, struct lp_assembly *assembly, struct lp_err *err)
@@ -373,7 +225,7 @@ lp_assemble(const struct lp_inside *inside, struct lp_assembly *assembly, struct
 	}
 	/* Masks and closed streams use the null of that /dev: nobody else's. */
 	rc = assembly->null_fd < 0 ? lp_nodes_make(inside->config, assembly, err) : 0;
-	return rc < 0 ? rc : cover_all(inside, assembly, err);
+	return rc < 0 ? rc : lp_cover(inside->config, assembly, err);
 }
 
 int

@@ -70,8 +70,14 @@ lp_mount_new(const char *fstype, const struct lp_mount_option *options, size_t c
 int
 lp_mount_clone(int fd, bool recursive, int *out_fd, struct lp_err *err)
 {
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
-	int tree = open_tree(fd, "", flags);
+	return lp_mount_clone_at(fd, "", recursive, out_fd, err);
+}
+
+int
+lp_mount_clone_at(int dir_fd, const char *name, bool recursive, int *out_fd, struct lp_err *err)
+{
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | (recursive ? AT_RECURSIVE : 0u);
+	int tree = open_tree(dir_fd, name, flags);
 
 	if (tree < 0)
 		return lp_err_set(err, -errno, "copy a mount");
@@ -149,7 +155,13 @@ lp_mount_idmap(int fd, int userns_fd, bool recursive, const char *what, struct l
 int
 lp_mount_attach(int mount_fd, int target_fd, struct lp_err *err)
 {
-	if (move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	return lp_mount_attach_at(mount_fd, target_fd, "", err);
+}
+
+int
+lp_mount_attach_at(int mount_fd, int dir_fd, const char *name, struct lp_err *err)
+{
+	if (move_mount(mount_fd, "", dir_fd, name, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return lp_err_set(err, -errno, "attach a mount");
 	return 0;
 }
@@ -220,10 +232,10 @@ lp_mount_source(const struct lp_mount *mount, uint32_t uid, uint32_t gid, int *o
 }
 
 static int
-open_target(int root_fd, const char *path, bool plain, int *out_fd)
+open_target(int root_fd, const char *path, bool directory, bool plain, int *out_fd)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC | (directory ? O_DIRECTORY : 0),
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (plain ? RESOLVE_NO_SYMLINKS : 0u),
 	};
 
@@ -268,24 +280,22 @@ lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *
 {
 	lp_auto_fd int fd = -1;
 	struct stat st;
-	int rc = open_target(root_fd, path, plain, &fd);
+	int rc = open_target(root_fd, path, directory, plain, &fd);
 
 	if (rc == -ENOENT) {
 		rc = directory ? lp_path_mkdirs_in_root(root_fd, path, 0755, NULL, err) : make_file(root_fd, path, err);
 		if (rc < 0)
 			return rc;
-		rc = open_target(root_fd, path, plain, &fd);
+		rc = open_target(root_fd, path, directory, plain, &fd);
 	}
 	if (rc == -ELOOP && plain)
 		return lp_err_say(err, rc, "mount target %s must be an ordinary directory, not a symbolic link", path);
 	if (rc < 0)
 		return lp_err_set(err, rc, "open mount target %s", path);
-	if (fstat(fd, &st) < 0)
+	if (!directory && fstat(fd, &st) < 0)
 		return lp_err_set(err, -errno, "look at mount target %s", path);
-	if (directory != (bool)S_ISDIR(st.st_mode))
-		return lp_err_set(err, directory ? -ENOTDIR : -EISDIR, "mount target %s", path);
-	if (S_ISLNK(st.st_mode))
-		return lp_err_set(err, -ELOOP, "mount target %s", path);
+	if (!directory && (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode)))
+		return lp_err_set(err, S_ISDIR(st.st_mode) ? -EISDIR : -ELOOP, "mount target %s", path);
 	*out_fd = lp_take_fd(&fd);
 	return 0;
 }

@@ -26,6 +26,9 @@ int lp_mount_new(const char *fstype, const struct lp_mount_option *options, size
 /* A detached copy of what is at fd (O_PATH is enough); with what is mounted below when recursive. */
 int lp_mount_clone(int fd, bool recursive, int *out_fd, struct lp_err *err);
 
+/* The same of a name in dir_fd, which is one of our own or of a kernel file system's; "" is dir_fd itself. */
+int lp_mount_clone_at(int dir_fd, const char *name, bool recursive, int *out_fd, struct lp_err *err);
+
 /* LP_MOUNT_RO, NOSUID, NODEV, NOEXEC as MOUNT_ATTR_*. */
 unsigned lp_mount_attrs(uint32_t flags);
 
@@ -49,6 +52,9 @@ int lp_mount_idmap(int fd, int userns_fd, bool recursive, const char *what, stru
 
 /* Put a detached mount onto a target. */
 int lp_mount_attach(int mount_fd, int target_fd, struct lp_err *err);
+
+/* The same onto a name, as in lp_mount_clone_at. */
+int lp_mount_attach_at(int mount_fd, int dir_fd, const char *name, struct lp_err *err);
 
 /* Open what a struct lp_place names, O_PATH. */
 int lp_mount_place(const struct lp_place *place, int *out_fd, struct lp_err *err);
