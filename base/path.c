@@ -76,28 +76,52 @@ next_part(const char *path, char name[NAME_BYTES], int *rc)
 	return path + len;
 }
 
+/* The directory that the walk may begin in, and what of the path is left: all but the last part is usually there. */
+static int
+begin_dirs(int dir_fd, const char *path, uint64_t resolve, char *so_far, const char **out_rest)
+{
+	const char *last = strrchr(path, '/');
+	int fd;
+
+	*out_rest = path;
+	if (!last || last == path || resolve == RESOLVE_BENEATH || strstr(path, ".."))
+		return open_how(dir_fd, ".", O_PATH | O_DIRECTORY, 0, resolve);
+	memcpy(so_far, path, (size_t)(last - path));
+	so_far[last - path] = '\0';
+	fd = open_how(dir_fd, so_far, O_PATH | O_DIRECTORY, 0, resolve);
+	if (fd == -ENOENT)
+		return open_how(dir_fd, ".", O_PATH | O_DIRECTORY, 0, resolve);
+	*out_rest = last;
+	return fd;
+}
+
 static int
 make_dirs(int dir_fd, const char *path, mode_t mode, uint64_t resolve, int *out_fd, struct lp_err *err)
 {
-	lp_auto_fd int at = open_how(dir_fd, ".", O_PATH | O_DIRECTORY, 0, resolve);
 	/* A container's first process comes here too, in the container's memory: no heap for the usual path. */
 	char name[NAME_BYTES], usual[NAME_BYTES];
 	lp_auto_free char *longer = strlen(path) < sizeof(usual) ? NULL : strdup(path);
 	char *so_far = longer ? longer : usual;
-	const char *rest = path, *before = path;
+	lp_auto_fd int at = -1;
+	const char *rest, *before;
 	int rc = 0;
 
-	if (at < 0)
-		return lp_err_set(err, at, "open directory above %s", path);
 	if (!longer && strlen(path) >= sizeof(usual))
 		return lp_err_set(err, -ENOMEM, "create directory %s", path);
+	at = begin_dirs(dir_fd, path, resolve, so_far, &before);
+	if (at < 0)
+		return lp_err_set(err, at, "open directory above %s", path);
 	while ((rest = next_part(before, name, &rc))) {
 		int next;
+		bool made;
 
 		if (strcmp(name, "..") == 0)
 			return lp_err_set(err, -EXDEV, "create directory %s", path);
-		if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+		made = mkdirat(at, name, mode) == 0;
+		if (!made && errno != EEXIST)
 			return lp_err_set(err, -errno, "create directory %s", path);
+		if (made && !out_fd && !rest[strspn(rest, "/")])
+			return 0;
 		/* Links are resolved from the root, so the whole path so far is opened again from there. */
 		memcpy(so_far, path, (size_t)(rest - path));
 		so_far[rest - path] = '\0';
