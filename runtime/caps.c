@@ -86,14 +86,15 @@ lp_caps_ceiling(void)
 	return set;
 }
 
+/* Of these alone: the kernel keeps the ambient set within the permitted and the inheritable one (capabilities(7)). */
 static uint64_t
-ambient_set(void)
+ambient_set(uint64_t of)
 {
 	uint64_t set = 0;
-	int has;
 
-	for (unsigned cap = 0; cap < 64 && (has = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0)) >= 0; cap++)
-		set |= has ? BIT(cap) : 0;
+	for (unsigned cap = 0; cap < 64; cap++)
+		if (of & BIT(cap) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) > 0)
+			set |= BIT(cap);
 	return set;
 }
 
@@ -170,13 +171,13 @@ lp_caps_apply(const struct lp_caps *caps, struct lp_err *err)
 int
 lp_caps_verify(const struct lp_caps *caps, struct lp_err *err)
 {
-	uint64_t effective, permitted, inheritable, ambient = ambient_set(), bounding = lp_caps_ceiling();
+	uint64_t effective, permitted, inheritable, bounding = lp_caps_ceiling();
 	int rc = get_three(&effective, &permitted, &inheritable);
 
 	if (rc < 0)
 		return lp_err_set(err, rc, "read capabilities back");
 	if (effective != caps->effective || permitted != caps->permitted || inheritable != caps->inheritable ||
-	    ambient != caps->ambient || bounding != caps->bounding)
+	    ambient_set(permitted & inheritable) != caps->ambient || bounding != caps->bounding)
 		return lp_err_say(err, -EPERM, "capabilities are not what was set: bounding %#llx permitted %#llx effective %#llx",
 		    (unsigned long long)bounding, (unsigned long long)permitted, (unsigned long long)effective);
 	return 0;
