@@ -191,16 +191,36 @@ same(int a, int b)
 	return fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 && st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino;
 }
 
+/* The kinds of namespaces that this kernel has: those of 32-bit ARM have none for clocks. */
+static uint32_t
+kinds_here(int proc_fd)
+{
+	uint32_t which = 0;
+
+	for (int i = 0; i < LP_NS_COUNT; i++) {
+		struct stat status;
+		char path[48];
+
+		(void)snprintf(path, sizeof(path), "self/ns/%s", lp_ns_name((enum lp_ns)i));
+		if (fstatat(proc_fd, path, &status, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+			which |= LP_NS_BIT(i);
+	}
+	return which;
+}
+
 /* The container's namespaces that are not ours; the others stay -1. */
 static int
 foreign_namespaces(int proc_fd, int pidfd, struct lp_ns_set *out, int *out_own_pid, struct lp_err *err)
 {
-	int rc = lp_ns_open(pidfd, (1u << LP_NS_COUNT) - 1, out, err);
+	const uint32_t which = kinds_here(proc_fd);
+	int rc = lp_ns_open(pidfd, which, out, err);
 
 	for (int i = 0; rc == 0 && i < LP_NS_COUNT; i++) {
 		lp_auto_fd int own = -1;
 		char path[48];
 
+		if (!(which & LP_NS_BIT(i)))
+			continue;
 		(void)snprintf(path, sizeof(path), "self/ns/%s", lp_ns_name((enum lp_ns)i));
 		own = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);	/* a magic link by nature, in a procfs of ours */
 		if (own < 0)
