@@ -310,6 +310,16 @@ retry_later(struct lp_pod *pod, int64_t now_ms)
 	pod->retry_ms = now_ms + (wait > RETRY_MOST_MS ? RETRY_MOST_MS : wait);
 }
 
+void
+lp_pod_unmade(struct lp_pod *pod, const char *why)
+{
+	if (pod->unmade)
+		return;
+	pod->unmade = true;
+	lp_pod_wait(pod, "ContainerCreating", "the pod could not be made: %s", why);
+	retry_later(pod, lp_loop_now(pod->agent->loop));
+}
+
 static void
 do_start(struct lp_pod *pod, int64_t now_ms)
 {
@@ -320,7 +330,7 @@ do_start(struct lp_pod *pod, int64_t now_ms)
 		return;
 	}
 	pod->connected = true;
-	pod->stop_asked = false;
+	pod->stop_asked = pod->unmade = false;
 	pod->keeper = LP_PODPLAN_SPAWNED;
 	pod->wait_reason[0] = pod->wait_message[0] = '\0';
 }
@@ -560,6 +570,7 @@ next_step(struct lp_pod *pod, int64_t now_ms, int64_t *out_due_ms)
 		.settled = pod->settled,
 		.stop_asked = pod->stop_asked && pod->asked_grace_ms == grace_ms(pod),
 		.forgetting = pod->forgetting,
+		.unmade = pod->unmade,
 		.keeper = pod->keeper,
 		.retry_ms = pod->retry_ms,
 	};

@@ -51,6 +51,7 @@ struct lp_pod {
 	enum lp_podplan_keeper keeper;
 	struct lp_control control;
 	bool connected, stop_asked, forgetting;
+	bool unmade;				/* its keeper could not make it */
 	bool renewed;				/* its keeper was asked to become our program, once in this agent's life */
 	int64_t asked_grace_ms;
 	int netns_fd, dir_fd;			/* -1 */
@@ -98,6 +99,9 @@ void lp_pod_want(struct lp_pod *pod, const struct lp_revision_object *object);
 
 /* Find what already runs: connects to its keeper, or notes what a dead one left. */
 void lp_pod_adopt(struct lp_pod *pod);
+
+/* Its keeper could not make its namespaces, cgroup or directory, and goes; another one will try, later each time. */
+void lp_pod_unmade(struct lp_pod *pod, const char *why);
 
 /* Its namespaces are gone: give its address back. */
 void lp_pod_lose_network(struct lp_pod *pod);

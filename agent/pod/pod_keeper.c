@@ -102,6 +102,8 @@ on_pod(struct lp_control *control, const struct lp_control_state *state)
 		pod->keeper = LP_PODPLAN_DONE;
 		break;
 	}
+	if (state->error < 0 && !state->started_ms)
+		lp_pod_unmade(pod, state->error_text ? state->error_text : "");
 	if (state->reason)
 		lp_pod_fail(pod, state->reason, state->message ? state->message : "", -1);
 	lp_agent_network_changed(pod->agent);

@@ -62,7 +62,7 @@ next_up(const struct lp_podplan_facts *facts, int64_t now_ms, int64_t *out_due_m
 	case LP_PODPLAN_DONE:
 		if (facts->forgetting)
 			return LP_PODPLAN_WAIT;
-		return facts->finished || facts->stop_asked ? LP_PODPLAN_FORGET : LP_PODPLAN_FINISH;
+		return facts->finished || facts->stop_asked || facts->unmade ? LP_PODPLAN_FORGET : LP_PODPLAN_FINISH;
 	case LP_PODPLAN_LOST:
 		return LP_PODPLAN_CLEAN;
 	}

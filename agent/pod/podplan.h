@@ -39,6 +39,7 @@ struct lp_podplan_facts {
 	bool settled;		/* ... with how its containers ended */
 	bool stop_asked;	/* with the grace period that counts now */
 	bool forgetting;	/* the keeper was told to forget */
+	bool unmade;		/* the keeper could not make it, so it has not ended: the next one may */
 	enum lp_podplan_keeper keeper;
 	int64_t retry_ms;	/* boot-time ms: no start before */
 };

@@ -45,6 +45,20 @@ TEST(the_end_of_a_pod_is_written_down_before_its_keeper_may_forget)
 	CHECK_INT(step(facts), LP_PODPLAN_WAIT);
 }
 
+TEST(a_pod_that_could_not_be_made_has_not_ended)
+{
+	struct lp_podplan_facts facts = { .wanted = true, .unmade = true, .retry_ms = 2000, .keeper = LP_PODPLAN_DONE };
+	int64_t due_ms = 0;
+
+	CHECK_INT(step(facts), LP_PODPLAN_FORGET);
+	facts.forgetting = true;
+	CHECK_INT(step(facts), LP_PODPLAN_WAIT);
+	facts.forgetting = false;
+	facts.keeper = LP_PODPLAN_NONE;
+	CHECK_INT(step(facts), LP_PODPLAN_WAIT);
+	CHECK_INT(lp_podplan_next(&facts, 2000, &due_ms), LP_PODPLAN_START);
+}
+
 TEST(an_unwanted_pod_is_stopped_then_forgotten_then_retired)
 {
 	struct lp_podplan_facts facts = { .keeper = LP_PODPLAN_RUNNING };
