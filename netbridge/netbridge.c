@@ -43,6 +43,7 @@ struct lp_netbridge {
 	unsigned current;
 	struct lp_service_plan plan;	/* nothing in it until have_plan */
 	bool have_plan;
+	bool unswept;			/* flows from before our time were not looked at yet */
 };
 
 /* ---- the table */
@@ -561,7 +562,8 @@ lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *i
 	rc = change_plan(net, &plan, force || same, err);
 	if (rc < 0)
 		return lp_err_wrap(err, "services");
-	flows = !net->have_plan || lp_flows_matter(&net->plan) || lp_flows_matter(&plan);
+	flows = lp_flows_matter(&net->plan) || lp_flows_matter(&plan);
+	net->unswept = !flows && (net->unswept || !net->have_plan);
 	net->plan = plan;
 	net->current = !net->current;
 	net->have_plan = true;
@@ -569,6 +571,15 @@ lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *i
 	lp_arena_fini(&net->plans[!net->current]);
 	lp_arena_init(&net->plans[!net->current], PLAN_MAX);
 	return flows ? lp_flows_forget(net->config.cluster.addr, net->config.cluster.prefix, &net->plan, NULL, err) : 0;
+}
+
+int
+lp_netbridge_sweep(struct lp_netbridge *net, struct lp_err *err)
+{
+	int rc = net->unswept ? lp_flows_forget(net->config.cluster.addr, net->config.cluster.prefix, &net->plan, NULL, err) : 0;
+
+	net->unswept = net->unswept && rc < 0;
+	return rc;
 }
 
 size_t

@@ -77,6 +77,12 @@ int lp_netbridge_loopback(int netns_fd, struct lp_err *err);
 /* The node's services, host ports: the plan replaces the former one, in one transaction, when it differs. `force`: the whole table again. */
 int lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *input, bool force, struct lp_err *err);
 
+/*
+ * What services() leaves for later when its first plan has no UDP: flows from before our time that lead to pods that are gone. Walks the
+ * machine's whole connection tracking (10 ms for 262,144 buckets), so call it when nothing waits. Nothing to do twice.
+ */
+int lp_netbridge_sweep(struct lp_netbridge *net, struct lp_err *err);
+
 /* Rows that the last plan dropped because another one has their port. */
 size_t lp_netbridge_clashes(const struct lp_netbridge *net);
 

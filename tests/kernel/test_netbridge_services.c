@@ -242,6 +242,42 @@ TEST(a_udp_client_that_keeps_its_socket_reaches_the_pod_that_replaced_its_own)
 	lp_lan_stop(&node);
 }
 
+TEST(a_udp_flow_of_before_our_time_is_forgotten_by_the_sweep)
+{
+	struct sockaddr_in to = lp_lan_name(LP_LAN_SERVICE, 5353);
+	struct lp_service_backend backend = { .port = 5353, .local = true };
+	struct lp_service_port port = {
+		.name = "default/dns", .protocol = IPPROTO_UDP, .port = 5353, .cluster_addr = LP_LAN_SERVICE, .backends = &backend, .backend_count = 1,
+	};
+	struct lp_lan node;
+	struct lp_err err;
+	int server, client;
+	char byte;
+
+	lp_lan_start(&node);
+	server = lp_lan_listen(lp_lan_pod(&node, "a", &backend.addr), SOCK_DGRAM, 5353);
+	CHECK_OK(lp_netbridge_socket(node.home, AF_INET, SOCK_DGRAM, 0, &client, &err), &err);
+	CHECK(connect(client, (struct sockaddr *)&to, sizeof(to)) == 0);
+	lp_lan_serve(&node, &port, 1);
+	CHECK_INT(send(client, "q", 1, 0), 1);
+	CHECK(lp_lan_ready(server, POLLIN, 2000));
+	CHECK_INT(recv(server, &byte, 1, 0), 1);
+	/* Whoever comes next finds no such service: the flow stands until it looks. */
+	lp_netbridge_close(node.net);
+	CHECK_OK(lp_netbridge_open(&node.net, &lp_lan_config, &err), &err);
+	lp_lan_serve(&node, NULL, 0);
+	CHECK_INT(send(client, "q", 1, 0), 1);
+	CHECK(lp_lan_ready(server, POLLIN, 2000));
+	CHECK_INT(recv(server, &byte, 1, 0), 1);
+	for (int i = 0; i < 2; i++)
+		CHECK_OK(lp_netbridge_sweep(node.net, &err), &err);
+	(void)send(client, "q", 1, 0);		/* refused or lost */
+	CHECK(!lp_lan_ready(server, POLLIN, 100));
+	close(client);
+	close(server);
+	lp_lan_stop(&node);
+}
+
 TEST(traffic_policy_local_serves_outsiders_only_by_local_pods_and_keeps_their_address)
 {
 	struct lp_lan node;
