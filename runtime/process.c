@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
@@ -29,7 +30,7 @@
 
 #define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum { PATH_BYTES = 4096, FIRST_SPARE_FD = 3, FIRST_REALTIME = 32 };
+enum { PATH_BYTES = 4096, FIRST_SPARE_FD = 3, FIRST_REALTIME = 32, FEW_GROUPS = 32 };
 
 /* ---- a clean start ---- */
 
@@ -269,7 +270,8 @@ set_ids(const struct lp_process_start *start, bool *out_groups, struct lp_err *e
 	const struct lp_process_config *config = start->config;
 
 	*out_groups = !config->keep_groups;
-	if (!config->keep_groups && syscall(SYS_setgroups, config->group_count, config->groups) < 0) {
+	/* by libc: on 32-bit machines the call of this name takes ids of 16 bits */
+	if (!config->keep_groups && setgroups(config->group_count, config->groups) < 0) {
 		if (!groups_fixed(start))
 			return lp_err_set(err, -errno, "set %zu groups", config->group_count);
 		*out_groups = false;
@@ -282,8 +284,36 @@ set_ids(const struct lp_process_start *start, bool *out_groups, struct lp_err *e
 }
 
 static int
+by_id(const void *a, const void *b)
+{
+	const gid_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static int
+verify_groups(const struct lp_process_config *config, struct lp_err *err)
+{
+	gid_t few[FEW_GROUPS];
+	lp_auto_free gid_t *many = config->group_count > FEW_GROUPS ? calloc(config->group_count, sizeof(gid_t)) : NULL;
+	gid_t *have = many ? many : few;
+	const int wanted = (int)config->group_count;
+
+	if (wanted > FEW_GROUPS && !many)
+		return lp_err_set(err, -ENOMEM, "%d groups", wanted);
+	if (getgroups(0, NULL) != wanted || (wanted && getgroups(wanted, have) != wanted))
+		return lp_err_say(err, -EPERM, "groups are not what was set");
+	qsort(have, (size_t)wanted, sizeof(gid_t), by_id);
+	for (int i = 0; i < wanted; i++)
+		if (!bsearch(&config->groups[i], have, (size_t)wanted, sizeof(gid_t), by_id))
+			return lp_err_say(err, -EPERM, "group %u is not what was set", config->groups[i]);
+	return 0;
+}
+
+static int
 verify(const struct lp_process_config *config, const struct lp_caps *caps, bool groups, struct lp_err *err)
 {
+	int rc;
 	uid_t uid[3];
 	gid_t gid[3];
 
@@ -292,8 +322,9 @@ verify(const struct lp_process_config *config, const struct lp_caps *caps, bool 
 	for (int i = 0; i < 3; i++)
 		if (uid[i] != config->uid || gid[i] != config->gid)
 			return lp_err_say(err, -EPERM, "ids are not what was set: %u:%u", uid[i], gid[i]);
-	if (groups && getgroups(0, NULL) != (int)config->group_count)
-		return lp_err_say(err, -EPERM, "groups are not what was set");
+	rc = groups ? verify_groups(config, err) : 0;
+	if (rc < 0)
+		return rc;
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != (int)config->no_new_privs)
 		return lp_err_say(err, -EPERM, "no_new_privs is not what was set");
 	return lp_caps_verify(caps, err);

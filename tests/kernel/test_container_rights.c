@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -35,6 +36,23 @@ TEST(another_user_has_groups_and_no_capabilities)
 		CHECK_STR(cage->out, "1000\n100\nGroups:\t7 1234 \nCapEff:\t0000000000000000\nsh: can't create /x: Permission denied\ny\n");
 		cage_own_users(cage);
 	}
+	cage_free(cage);
+}
+
+TEST(many_groups_in_any_order_are_all_set)
+{
+	struct cage *cage = cage_new();
+	uint32_t groups[40];
+	char wanted[512] = "Groups:\t";
+
+	for (uint32_t i = 0; i < 40; i++) {
+		groups[i] = 5000 - i * 7;
+		(void)snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted), "%u ", 5000 - (39 - i) * 7);
+	}
+	cage->config.process.groups = groups;
+	cage->config.process.group_count = 40;
+	CHECK_OK(cage_shell(cage, "grep Groups /proc/self/status | tr -d '\n'"), &cage->err);
+	CHECK_STR(cage->out, wanted);
 	cage_free(cage);
 }
 
