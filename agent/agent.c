@@ -113,9 +113,29 @@ open_network(struct lp_agent *agent, struct lp_err *err)
 		    "where=\"%s\"", obstacle);
 	while (lp_map_next(&agent->pods, &pos, NULL, &value))
 		lp_pod_claim(value);
-	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
-		agent->node.address = 0;	/* a node without a network: the report leaves it out */
 	return open_resolver(agent, err);
+}
+
+/* For whoever wants to know when this agent had everything in hand that ran before it did. Said once. */
+static void
+tell_takeover(struct lp_agent *agent, int64_t now_ms)
+{
+	size_t pos = 0;
+	void *value;
+
+	if (agent->taken_over || !agent->services_known)
+		return;
+	while (lp_map_next(&agent->pods, &pos, NULL, &value)) {
+		const struct lp_pod *pod = value;
+
+		if (lp_pod_is_being_adopted(pod) || (pod->connected && !pod->current))
+			return;
+	}
+	agent->taken_over = true;
+	lp_services_settle(agent);
+	if (agent->found_count)
+		lp_log(LP_LOG_INFO, "pods that ran before are taken over", "pods=%zu ms=%lld", agent->found_count,
+		    (long long)(now_ms - agent->opened_ms));
 }
 
 static void
@@ -125,7 +145,6 @@ network_due(struct lp_defer *defer, int64_t now_ms)
 	struct lp_err err = { 0 };
 	int rc;
 
-	(void)now_ms;
 	if (!agent->net || agent->leaving)
 		return;
 	rc = lp_services_apply(agent, &err);
@@ -133,6 +152,8 @@ network_due(struct lp_defer *defer, int64_t now_ms)
 		lp_agent_network_changed(agent);	/* the kernel's lists changed under our eyes: look again */
 	else if (rc < 0)
 		lp_log(LP_LOG_ERROR, "services are not as they should be", "why=\"%s\"", err.text);
+	else
+		tell_takeover(agent, now_ms);
 }
 
 void
@@ -150,6 +171,7 @@ lp_agent_take_peers(struct lp_agent *agent, const struct lp_json *line)
 	agent->peers = lp_json_copy(&agent->peers_arena, line);
 	if (lp_services_keep_peers(agent, &err) < 0)
 		lp_log(LP_LOG_WARN, "peers are not kept for the next agent", "why=\"%s\"", err.text);
+	agent->host_known = false;	/* the routes to them */
 	lp_agent_network_changed(agent);
 }
 
@@ -306,6 +328,7 @@ adopt_one(void *arg, const char *uid)
 		return 0;
 	}
 	lp_pod_adopt(pod);
+	agent->found_count += pod->connected;
 	return 0;
 }
 
@@ -443,6 +466,7 @@ host_network_changed(void *arg)
 	if (lp_netbridge_node_address(agent->instance.bridge, &agent->node.address, NULL, NULL) < 0)
 		agent->node.address = 0;
 	read_resolv(agent);
+	agent->host_known = false;
 	if (agent->node.address != former) {
 		char ip[LP_TEXT_IPV4];
 
@@ -530,7 +554,7 @@ lp_agent_open(struct lp_agent *agent, const struct lp_agent_config *config, stru
 {
 	int rc;
 
-	*agent = (struct lp_agent){ .keep_pods = config->keep_pods, .started_ms = lp_clock_wall_ms() };
+	*agent = (struct lp_agent){ .keep_pods = config->keep_pods, .started_ms = lp_clock_wall_ms(), .opened_ms = lp_clock_boot_ms() };
 	agent->data_fd = agent->node_fd = agent->pods_fd = agent->run_fd = agent->run_pods_fd = agent->run_logs_fd = -1;
 	agent->cgroup_fd = agent->exe_fd = agent->inotify_fd = -1;
 	lp_identity_init(&agent->identity);
@@ -621,6 +645,7 @@ lp_agent_close(struct lp_agent *agent)
 	lp_ceiling_file_close(&agent->ceiling);
 	lp_timer_stop(&agent->leave_timer);
 	lp_timer_stop(&agent->services_timer);
+	lp_timer_stop(&agent->sweep_timer);
 	lp_defer_cancel(&agent->network_defer);
 	lp_defer_cancel(&agent->report_defer);
 	lp_tell_free(agent->tell);

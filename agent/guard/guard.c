@@ -22,7 +22,8 @@
 #include "specs/quantity.h"
 #include "specs/schema.h"
 
-enum { CALM_MS = 10000, PRESSED_MS = 1000, APART_MS = 1000, RECLAIM_MS = 3000, WALK_MS = 10000, WALK_ALL_MS = 60000, AGED_MS = 600000, VIEW_MAX = 32 << 20 };
+enum { CALM_MS = 10000, PRESSED_MS = 1000, APART_MS = 1000, RECLAIM_MS = 3000, WALK_MS = 10000, WALK_ALL_MS = 60000, AGED_MS = 600000,
+	QUIET_MS = 5000, VIEW_MAX = 32 << 20 };
 
 /* 0.2 s of stall within two seconds wakes us; shorter windows are for CAP_SYS_RESOURCE alone (Linux 6.4). */
 #define STALL "some 200000 2000000"
@@ -35,6 +36,7 @@ struct lp_guard {
 	struct lp_watch stall_watch;
 	struct lp_pressure_state state;
 	struct lp_pressure_verdict verdict;	/* of the last look */
+	int64_t quiet_ms;			/* boot time until which trees are not walked: an agent that has just started has more urgent work */
 	int64_t looked_ms, walked_ms, walked_all_ms, reclaimed_ms, aged_ms;	/* boot time; 0 never */
 	uint64_t default_most;			/* bytes in a pod's writable layers */
 	struct lp_footprint footprint;
@@ -309,7 +311,7 @@ look(struct lp_guard *guard, int64_t now_ms)
 	struct lp_measure_node node;
 	struct lp_pressure_facts facts;
 	int64_t due_ms;
-	bool pressed = false;
+	bool pressed = false, quiet = false;
 
 	guard->looked_ms = now_ms;
 	lp_measure_node(agent->data_fd, &node);
@@ -321,7 +323,9 @@ look(struct lp_guard *guard, int64_t now_ms)
 		make_room(guard, now_ms);
 	else
 		guard->reclaimed_ms = 0;
-	if (default_due(guard, &node, now_ms))
+	if (now_ms < guard->quiet_ms)
+		quiet = true;
+	else if (default_due(guard, &node, now_ms))
 		walk(guard, false, now_ms);
 	else if (any_limited(agent) && (!guard->walked_ms || now_ms - guard->walked_ms >= WALK_MS))
 		walk(guard, true, now_ms);
@@ -337,6 +341,7 @@ look(struct lp_guard *guard, int64_t now_ms)
 	}
 	due_ms = now_ms + (guard->verdict.evict ? PRESSED_MS : CALM_MS);
 	due_ms = guard->verdict.due_ms < due_ms ? guard->verdict.due_ms : due_ms;
+	due_ms = quiet && guard->quiet_ms < due_ms ? guard->quiet_ms : due_ms;
 	(void)lp_timer_start(agent->loop, &guard->timer, due_ms, timer_due);	/* without memory the next event looks */
 }
 
@@ -404,6 +409,7 @@ lp_guard_new(struct lp_agent *agent, struct lp_guard **out, struct lp_err *err)
 		return lp_err_set(err, -ENOMEM, "guard");
 	guard->agent = agent;
 	guard->stall_fd = -1;
+	guard->quiet_ms = lp_loop_now(agent->loop) + QUIET_MS;
 	lp_footprint_init(&guard->footprint, agent);
 	watch_stalls(guard);
 	*out = guard;

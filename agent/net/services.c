@@ -15,19 +15,18 @@
 #include "specs/object.h"
 
 #define VIEW_MAX (64u << 20)	/* bytes of all services, pods and peers as rows */
-#define NODE_ADDRS_MAX 32
 #define PEERS "peers"
 #define PEERS_SCHEMA 1
 #define PEERS_MAX (16u << 20)	/* bytes of a peers line */
 #define RETRY_MS 2000		/* after a failure of the kernel's */
 #define ADOPT_MS 3000		/* how long adopted keepers may keep everybody waiting */
+#define SWEEP_MS 5000		/* after the start: what is slow and nobody waits for */
 
 /* Everything lp_netview_make looks at, collected in the arena. */
 struct gathering {
 	struct lp_agent *agent;
 	struct lp_arena arena;
 	struct lp_netview_input in;
-	uint32_t node_addrs[NODE_ADDRS_MAX];
 };
 
 static int
@@ -96,42 +95,40 @@ range_of(const struct lp_agent *agent, const char *setting, const char *otherwis
 	return range;
 }
 
+/* Three lists of the kernel's, one of them as long as there are pods: read again only when it said that something changed. */
+static int
+read_host(struct lp_agent *agent, struct lp_err *err)
+{
+	int count;
+
+	if (agent->host_known)
+		return 0;
+	count = lp_netbridge_node_addresses(agent->instance.bridge, agent->host_addrs, LP_AGENT_ADDRESSES, err);
+	if (count >= 0)
+		agent->host_addr_count = (size_t)count;
+	return count < 0 ? count : 0;
+}
+
 static int
 gather(struct gathering *g, struct lp_err *err)
 {
 	const struct lp_agent *agent = g->agent;
 	const char *domain = lp_revision_setting(&agent->revision, "clusterDomain");
-	int rc = gather_objects(g, err), count;
+	int rc = gather_objects(g, err);
 
 	if (rc == 0)
 		rc = gather_pods(g, err);
+	if (rc == 0)
+		rc = read_host(g->agent, err);
 	if (rc < 0)
 		return rc;
 	g->in.peers = agent->peers;
 	g->in.domain = domain ? domain : "cluster.local";
 	g->in.cluster = range_of(agent, "clusterCIDR", "podCIDR");
 	g->in.service_range = range_of(agent, "serviceCIDR", "serviceCIDR");
-	count = lp_netbridge_node_addresses(agent->instance.bridge, g->node_addrs, NODE_ADDRS_MAX, err);
-	if (count < 0)
-		return count;
-	g->in.node_addrs = g->node_addrs;
-	g->in.node_addr_count = (size_t)count;
+	g->in.node_addrs = agent->host_addrs;
+	g->in.node_addr_count = agent->host_addr_count;
 	return 0;
-}
-
-/* A pod that ran before this agent did, and whose keeper has not said yet how it and all its containers are. */
-static bool
-is_being_adopted(const struct lp_pod *pod)
-{
-	if (!pod->connected || pod->go_ms == 0)
-		return false;
-	if (pod->keeper == LP_PODPLAN_SPAWNED)
-		return true;
-	for (size_t i = pod->init_count; pod->keeper == LP_PODPLAN_RUNNING && i < pod->container_count; i++) {
-		if (!pod->containers[i].known)
-			return true;
-	}
-	return false;
 }
 
 static void
@@ -158,7 +155,7 @@ must_wait(struct lp_agent *agent)
 	if (agent->services_known)
 		return false;
 	while (lp_map_next(&agent->pods, &pos, NULL, &value)) {
-		if (!is_being_adopted(value))
+		if (!lp_pod_is_being_adopted(value))
 			continue;
 		if (!agent->services_timer.loop &&
 		    lp_timer_start(agent->loop, &agent->services_timer, lp_loop_now(agent->loop) + ADOPT_MS, adoption_late) < 0)
@@ -181,8 +178,11 @@ make_true(struct lp_agent *agent, struct lp_netview *view, struct lp_err *err)
 	if (rc == 0 && now != before && now > 0)
 		lp_log(LP_LOG_WARN, "some ports are claimed twice, the first service keeps them", "ports=%zu", now);
 	/* Each part is tried, whatever happened to the others. */
-	if (agent->peers && lp_netbridge_peers(agent->net, view->peers, view->peer_count, &peers_err) < 0)
-		lp_log(LP_LOG_WARN, "not every node's pods can be reached", "why=\"%s\"", peers_err.text);
+	if (!agent->host_known) {
+		agent->host_known = !agent->peers || lp_netbridge_peers(agent->net, view->peers, view->peer_count, &peers_err) == 0;
+		if (!agent->host_known)
+			lp_log(LP_LOG_WARN, "not every node's pods can be reached", "why=\"%s\"", peers_err.text);
+	}
 	if (agent->resolver) {
 		int zone_rc = lp_resolver_take_zone(agent->resolver, view->zone, rc == 0 ? err : NULL);
 
@@ -197,6 +197,23 @@ try_again(struct lp_timer *timer, int64_t now_ms)
 {
 	(void)now_ms;
 	lp_agent_network_changed(lp_of(timer, struct lp_agent, services_timer));
+}
+
+static void
+sweep_due(struct lp_timer *timer, int64_t now_ms)
+{
+	struct lp_agent *agent = lp_of(timer, struct lp_agent, sweep_timer);
+	struct lp_err err = { 0 };
+
+	(void)now_ms;
+	if (agent->net && lp_netbridge_sweep(agent->net, &err) < 0)
+		lp_log(LP_LOG_WARN, "UDP flows of before this agent's time were not looked at", "why=\"%s\"", err.text);
+}
+
+void
+lp_services_settle(struct lp_agent *agent)
+{
+	(void)lp_timer_start(agent->loop, &agent->sweep_timer, lp_loop_now(agent->loop) + SWEEP_MS, sweep_due);	/* without memory: they end by themselves */
 }
 
 int

@@ -15,6 +15,9 @@ struct lp_agent;
 /* Look at everything again and make it true. Does nothing where nothing changed. Called at the end of a turn. */
 int lp_services_apply(struct lp_agent *agent, struct lp_err *err);
 
+/* Services are known and applied for the first time: what may come later, does. */
+void lp_services_settle(struct lp_agent *agent);
+
 /*
  * The last peers line lies in <run>/peers (memory), so that the agent after this one knows the other nodes' endpoints before its link
  * is up. Failing costs that, and nothing else.

@@ -41,6 +41,7 @@ struct lp_pod;
 
 /* An event of a pod or the node, until the manager has it. At most LP_AGENT_EVENTS wait; the oldest goes first. */
 #define LP_AGENT_EVENTS 256
+#define LP_AGENT_ADDRESSES 32		/* of the host, where Services of type LoadBalancer answer */
 
 struct lp_agent {
 	struct lp_instance instance;	/* names and directories */
@@ -92,8 +93,15 @@ struct lp_agent {
 	struct lp_hostnet *hostnet;
 
 	struct lp_defer network_defer;	/* services, DNS and peers again */
+	bool host_known;		/* addresses and routes of the host are as below and as they should be */
+	uint32_t host_addrs[LP_AGENT_ADDRESSES];
+	size_t host_addr_count;
 	struct lp_timer services_timer;	/* until adopted keepers need not be waited for any longer; later: after a failure */
 	bool services_known;		/* every adopted keeper has answered, or was waited for long enough */
+	struct lp_timer sweep_timer;	/* lp_netbridge_sweep, once */
+	size_t found_count;		/* pods that ran before this agent did */
+	bool taken_over;		/* they all have answered, by our program, and the network knows it */
+	int64_t opened_ms;		/* boot-time */
 	struct lp_defer report_defer;
 	struct lp_watch images_watch;
 	int inotify_fd;

@@ -104,6 +104,7 @@ lp_pod_free(struct lp_pod *pod)
 	(void)lp_map_remove(&pod->agent->pods, pod->uid);
 	lp_control_close(&pod->control);
 	lp_timer_stop(&pod->timer);
+	lp_timer_stop(&pod->call_timer);
 	lp_defer_cancel(&pod->look);
 	lp_child_cancel(&pod->removing);
 	lp_child_cancel(&pod->preparing);

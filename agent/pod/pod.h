@@ -52,7 +52,10 @@ struct lp_pod {
 	struct lp_control control;
 	bool connected, stop_asked, forgetting;
 	bool unmade;				/* its keeper could not make it */
-	bool renewed;				/* its keeper was asked to become our program, once in this agent's life */
+	bool renewed;				/* its keeper was asked to become our program, once in a connection's life */
+	bool current;				/* it is our program, or cannot become it */
+	int64_t called_ms;			/* boot-time: its keeper was called again; 0 never */
+	struct lp_timer call_timer;
 	int64_t asked_grace_ms;
 	int netns_fd, dir_fd;			/* -1 */
 	uint32_t addr;				/* 0 none */
@@ -103,6 +106,9 @@ void lp_pod_adopt(struct lp_pod *pod);
 /* Its keeper could not make its namespaces, cgroup or directory, and goes; another one will try, later each time. */
 void lp_pod_unmade(struct lp_pod *pod, const char *why);
 
+/* It ran before this agent did, and its keeper has not said yet how it and all its containers are. */
+bool lp_pod_is_being_adopted(const struct lp_pod *pod);
+
 /* Its namespaces are gone: give its address back. */
 void lp_pod_lose_network(struct lp_pod *pod);
 
@@ -130,6 +136,8 @@ int lp_pod_start(struct lp_pod *pod, int64_t now_ms, struct lp_err *err);
 int lp_pod_connect(struct lp_pod *pod, int64_t now_ms, struct lp_err *err);
 /* A keeper of another version becomes ours in place; its containers do not notice. If it cannot, it goes on as it is. */
 void lp_pod_renew(struct lp_pod *pod, const char *version);
+/* It cannot: said, and counted as done. */
+void lp_pod_keep_version(struct lp_pod *pod, const struct lp_err *why);
 
 /* Why it does not start: a reason of Kubernetes and words. Says so in an event when it is new. */
 void lp_pod_wait(struct lp_pod *pod, const char *reason, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -13,7 +13,7 @@
 
 /* What the keeper of a pod says, and finding the keepers that already run. */
 
-enum { LAST_MAX = 16 << 20 };
+enum { LAST_MAX = 16 << 20, CALL_APART_MS = 1000 };
 
 static struct lp_pod_container *
 find_container(struct lp_pod *pod, const char *name)
@@ -85,6 +85,7 @@ on_pod(struct lp_control *control, const struct lp_control_state *state)
 	pod->uid_base = state->uid_base;
 	pod->missing = state->missing;
 	lp_note_containers(pod, state->note);
+	pod->current = lp_text_same(state->version, LP_VERSION);
 	lp_pod_renew(pod, state->version);
 	switch ((enum lp_control_phase)state->phase) {
 	case LP_CONTROL_STARTING:
@@ -201,7 +202,10 @@ on_begun(struct lp_control *control, uint64_t id, int fd, const struct lp_err *e
 {
 	struct lp_pod *pod = control->owner;
 
-	lp_agent_stream_begun(pod->agent, id, fd, err);
+	if (id == 0 && err->code < 0)
+		lp_pod_keep_version(pod, err);
+	else
+		lp_agent_stream_begun(pod->agent, id, fd, err);
 }
 
 static void
@@ -231,14 +235,11 @@ on_resized(struct lp_control *control, uint64_t id, const struct lp_err *err)
 		    err->text);
 }
 
-static void
-on_gone(struct lp_control *control)
-{
-	struct lp_pod *pod = control->owner;
+/* ---- a keeper that hangs up */
 
-	lp_control_close(control);
-	pod->connected = false;
-	lp_agent_streams_lost(pod->agent, pod->uid);
+static void
+lose(struct lp_pod *pod)
+{
 	/* Its directory is the last that a keeper removes: one that leaves it died half way. */
 	if (pod->forgetting && faccessat(pod->agent->run_pods_fd, pod->uid, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
 		pod->keeper = LP_PODPLAN_NONE;
@@ -254,6 +255,54 @@ on_gone(struct lp_control *control)
 	lp_pod_look(pod);
 }
 
+static void call_due(struct lp_timer *timer, int64_t now_ms);
+
+/*
+ * A keeper hangs up on an agent that it cannot talk to, and when another has called: what it guards runs on. Its network and all that
+ * is known of it stay until it has said more. One that does it again and again is called once a second. False: it is dead.
+ */
+static bool
+call_again(struct lp_pod *pod, int64_t now_ms)
+{
+	struct lp_agent *agent = pod->agent;
+	int64_t due_ms = pod->called_ms ? pod->called_ms + CALL_APART_MS : now_ms;
+	lp_auto_fd int fd = -1;
+
+	if (lp_control_connect(agent->run_pods_fd, pod->uid, &fd, NULL) < 0)
+		return false;
+	if (now_ms < due_ms)
+		return lp_timer_start(agent->loop, &pod->call_timer, due_ms, call_due) == 0;
+	if (lp_control_start(agent->loop, &pod->control, fd, &lp_pod_control_ops, pod, NULL) < 0)
+		return false;
+	(void)lp_take_fd(&fd);
+	pod->connected = true;
+	pod->renewed = false;
+	pod->called_ms = now_ms;
+	lp_log(LP_LOG_INFO, "keeper of a pod hung up and lives, it is called again", "pod=%s/%s", pod->namespace, pod->name);
+	return true;
+}
+
+static void
+call_due(struct lp_timer *timer, int64_t now_ms)
+{
+	struct lp_pod *pod = lp_of(timer, struct lp_pod, call_timer);
+
+	if (!call_again(pod, now_ms))
+		lose(pod);
+}
+
+static void
+on_gone(struct lp_control *control)
+{
+	struct lp_pod *pod = control->owner;
+
+	lp_control_close(control);
+	pod->connected = false;
+	lp_agent_streams_lost(pod->agent, pod->uid);
+	if (pod->forgetting || !call_again(pod, lp_loop_now(pod->agent->loop)))
+		lose(pod);
+}
+
 const struct lp_control_ops lp_pod_control_ops = {
 	.pod = on_pod,
 	.ready = on_ready,
@@ -266,6 +315,20 @@ const struct lp_control_ops lp_pod_control_ops = {
 };
 
 /* ---- adoption */
+
+bool
+lp_pod_is_being_adopted(const struct lp_pod *pod)
+{
+	if (!pod->connected || pod->go_ms == 0)
+		return false;
+	if (pod->keeper == LP_PODPLAN_SPAWNED)
+		return true;
+	for (size_t i = pod->init_count; pod->keeper == LP_PODPLAN_RUNNING && i < pod->container_count; i++) {
+		if (!pod->containers[i].known)
+			return true;
+	}
+	return false;
+}
 
 void
 lp_pod_claim(struct lp_pod *pod)

@@ -650,6 +650,14 @@ lp_pod_refresh(struct lp_pod *pod)
 }
 
 void
+lp_pod_keep_version(struct lp_pod *pod, const struct lp_err *why)
+{
+	pod->current = true;
+	lp_log(LP_LOG_WARN, "keeper of another version goes on as it is", "pod=%s/%s why=\"%s\"", pod->namespace, pod->name, why->text);
+	lp_agent_network_changed(pod->agent);
+}
+
+void
 lp_pod_renew(struct lp_pod *pod, const char *version)
 {
 	struct lp_err err = { 0 };
@@ -658,8 +666,7 @@ lp_pod_renew(struct lp_pod *pod, const char *version)
 		return;
 	pod->renewed = true;
 	if (lp_control_upgrade(&pod->control, pod->agent->exe_fd, &err) < 0)
-		lp_log(LP_LOG_WARN, "keeper of another version goes on as it is", "pod=%s/%s version=%s why=\"%s\"", pod->namespace, pod->name,
-		    version ? version : "?", err.text);
+		lp_pod_keep_version(pod, &err);
 	else
 		lp_log(LP_LOG_INFO, "keeper of another version becomes this one in place", "pod=%s/%s version=%s", pod->namespace, pod->name,
 		    version ? version : "?");
