@@ -4,6 +4,7 @@
  * Use      inject -o FILE [-m WORDS] command...           how many calls each process makes, as lines "process call name"
  *          inject -k PROCESS:CALL [-m WORDS] command...   kill that process at the entry of that call (from 0); the call is not made
  *          inject ... -p PID                              instead of a command: a process that runs, followed until the kill
+ *          inject -k ... -t FILE ...                      makes FILE when it has killed: a command may live on without its child
  * Numbers  process 0 is the command, its children and theirs count up in the order of their making. With -m, process 0 is the
  *          first that executes a command line with these words in it, counted from there on, and its children follow
  * Like     strace -f -e inject=NAME:signal=KILL:when=N, but for one process: there a count is every process's own
@@ -30,6 +31,7 @@ static struct {
 } processes[PROCESSES_MAX];
 static int next_number;
 static const char *words;
+static const char *told;	/* NULL: nobody wants to know */
 static FILE *list;
 static int kill_process = -1;
 static long kill_call = -1;
@@ -112,6 +114,8 @@ called(int i)
 	if (processes[i].number == kill_process && processes[i].calls == kill_call) {
 		(void)kill(pid, SIGKILL);
 		killed = true;
+		if (told)
+			(void)close(open(told, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));	/* who waits for it sees that it did not come */
 	}
 	processes[i].calls++;
 }
@@ -199,7 +203,7 @@ main(int argc, char **argv)
 	pid_t pid = 0;
 	int option, rc;
 
-	while ((option = getopt(argc, argv, "+k:m:o:p:")) >= 0) {
+	while ((option = getopt(argc, argv, "+k:m:o:p:t:")) >= 0) {
 		if (option == 'k' && sscanf(optarg, "%d:%ld", &kill_process, &kill_call) == 2)
 			continue;
 		if (option == 'o' && (list = fopen(optarg, "we"))) {
@@ -208,9 +212,11 @@ main(int argc, char **argv)
 		}
 		if (option == 'm' && (words = optarg))
 			continue;
+		if (option == 't' && (told = optarg))
+			continue;
 		if (option == 'p' && (pid = (pid_t)atoi(optarg)) > 0)
 			continue;
-		(void)fprintf(stderr, "usage: inject -o FILE | -k PROCESS:CALL [-m WORDS] -p PID | command...\n");
+		(void)fprintf(stderr, "usage: inject -o FILE | -k PROCESS:CALL [-m WORDS] [-t FILE] -p PID | command...\n");
 		return 125;
 	}
 	if (pid) {

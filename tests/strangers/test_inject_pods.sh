@@ -2,7 +2,7 @@
 # tests/strangers/test_inject_pods.sh - SIGKILL at the entry of system calls of a keeper and of an agent while a pod comes and goes: afterwards
 # the pod runs or is gone, as its manifest says, and nothing else is left. A chosen few of each; all with LIMPET_INJECT=all.
 #
-# Env     LIMPET_INJECT=all|COUNT  LIMPET_SEED=N repeats a choice  LIMPET_INJECT_VERB=keeper|agent only that one
+# Env     LIMPET_INJECT=all|COUNT  LIMPET_SEED=N repeats a choice  LIMPET_INJECT_VERB=keeper|agent|keeper-child|agent-child; more in tests/inject/trial.py
 . "$(dirname "$0")/lib.sh"
 enter "$@"
 [ -x build/limpet ] || skip "build/limpet is not built"
