@@ -2,7 +2,8 @@
 # or is gone, as its manifest says, and nothing else is left. Used by tests/strangers/test_inject_pods.sh.
 #
 # Use     python3 pods.py INJECT LIMPET DIR CGROUP
-# Env     see trial.py; LIMPET_INJECT_VERB=keeper|agent|keeper-child|agent-child only that one
+# Env     see trial.py; LIMPET_INJECT_VERB=keeper|agent|keeper-child|agent-child only that one; LIMPET_INJECT_POD=plain|rich only that pod:
+#         the rich one has a Service, an init container, a sidecar, a probe, hooks, one process namespace, a group and written volumes
 import os, signal, subprocess, sys, time
 
 import trial
@@ -10,7 +11,7 @@ import trial
 inject, limpet, folder, cgroup = sys.argv[1:]
 manifest = folder + "/manifests/pod.yaml"
 calls_file, killed_file = folder + "/calls", folder + "/killed"
-MANIFEST = """apiVersion: v1
+PLAIN = """apiVersion: v1
 kind: Pod
 metadata: {name: pod}
 spec:
@@ -22,6 +23,37 @@ spec:
     volumeMounts: [{name: own, mountPath: /own}, {name: memory, mountPath: /memory}]
   volumes: [{name: own, emptyDir: {}}, {name: memory, emptyDir: {medium: Memory}}]
 """
+RICH = """apiVersion: v1
+kind: Pod
+metadata: {name: pod, labels: {app: pod}}
+spec:
+  terminationGracePeriodSeconds: 1
+  shareProcessNamespace: true
+  securityContext: {fsGroup: 2000}
+  initContainers:
+  - {name: first, image: "limpet.local/busybox:latest", command: ["true"]}
+  - {name: side, image: "limpet.local/busybox:latest", command: [sh, -c, "trap 'exit 0' TERM; while :; do sleep 1; done"], restartPolicy: Always}
+  containers:
+  - name: c
+    image: limpet.local/busybox:latest
+    command: [sh, -c, "trap 'exit 0' TERM; sleep 4711 & wait"]
+    env: [{name: WORD, valueFrom: {configMapKeyRef: {name: words, key: word}}}]
+    lifecycle: {postStart: {exec: {command: ["true"]}}, preStop: {exec: {command: ["true"]}}}
+    readinessProbe: {exec: {command: ["true"]}, periodSeconds: 1}
+    volumeMounts: [{name: own, mountPath: /own}, {name: written, mountPath: /written}, {name: secret, mountPath: /secret}]
+  volumes:
+  - {name: own, emptyDir: {}}
+  - {name: written, configMap: {name: words}}
+  - {name: secret, secret: {secretName: hidden}}
+"""
+OBJECTS = """{apiVersion: v1, kind: ConfigMap, metadata: {name: words}, data: {word: hello}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: hidden}, stringData: {word: hush}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: pod}, spec: {selector: {app: pod}, ports: [{port: 80}]}}
+"""
+PODS = {"plain": PLAIN, "rich": RICH}
+kind = "plain"
 
 
 def start_agent(*before):
@@ -34,7 +66,7 @@ def start_agent(*before):
 def want(pod):
     if pod:
         with open(manifest + ".new", "w") as out:
-            out.write(MANIFEST)
+            out.write(PODS[kind])
         os.rename(manifest + ".new", manifest)
     elif os.path.exists(manifest):
         os.unlink(manifest)
@@ -131,6 +163,10 @@ def of(calls, children):
     return {point: calls[point] for point in calls if (point[0] > 0) == children}
 
 
+def subject(name):
+    return name if kind == "plain" else "%s-%s" % (name, kind)
+
+
 def try_keeper(only, agent, base):
     tracer = subprocess.Popen([inject, "-o", calls_file, "-m", "limpet keeper", "-p", str(agent.pid)])
     time.sleep(0.02)
@@ -140,7 +176,7 @@ def try_keeper(only, agent, base):
     for name in ("keeper", "keeper-child"):
         if only in (None, name):
             one = lambda point, problems: keeper_point(agent, base, point, problems)
-            bad = trial.try_all(name, of(calls, name == "keeper-child"), one) or bad
+            bad = trial.try_all(subject(name), of(calls, name == "keeper-child"), one) or bad
     return bad
 
 
@@ -150,25 +186,37 @@ def try_agent(only, base):
     bad = False
     for name, one in (("agent", agent_point), ("agent-child", agent_child_point)):
         if only in (None, name):
-            bad = trial.try_all(name, of(calls, name == "agent-child"), lambda point, problems: one(base, point, problems)) or bad
+            bad = trial.try_all(subject(name), of(calls, name == "agent-child"), lambda point, problems: one(base, point, problems)) or bad
     return bad
 
 
-def main():
-    only = os.environ.get("LIMPET_INJECT_VERB")
-    bad = False
-    print("seed %d" % trial.seed, flush=True)
+def try_pod(only):
     agent = start_agent()
     life(lambda: False)		# what the first pod leaves for the next is no residue
     trial.until(5, lambda: not runs() and not any("keeper" in line for line in trial.programs(inject).values()))
     time.sleep(1)
     base = facts()
+    bad = False
     if only in (None, "keeper", "keeper-child"):
         bad = try_keeper(only, agent, base)
     agent.kill()
     agent.wait()
     if only in (None, "agent", "agent-child"):
         bad = try_agent(only, base) or bad
+    return bad
+
+
+def main():
+    global kind
+    bad = False
+    print("seed %d" % trial.seed, flush=True)
+    for kind in PODS:
+        if os.environ.get("LIMPET_INJECT_POD", kind) != kind:
+            continue
+        if kind == "rich":
+            with open(folder + "/manifests/objects.yaml", "w") as out:
+                out.write(OBJECTS)
+        bad = try_pod(os.environ.get("LIMPET_INJECT_VERB")) or bad
     return bad
 
 

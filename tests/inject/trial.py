@@ -1,12 +1,12 @@
 # tests/inject/trial.py - what pods.py and execs.py share: facts of this little world before and after, and the trial of many points.
 #
-# Env     LIMPET_INJECT=all, or how many points of each subject (default 8); LIMPET_SEED repeats a choice; LIMPET_INJECT_PART=K/N only
+# Env     LIMPET_INJECT=all, or how many points of each subject (default 5); LIMPET_SEED repeats a choice; LIMPET_INJECT_PART=K/N only
 #         each N-th of them, from the K-th on; LIMPET_INJECT_SECONDS ends each early, and says how far it came; LIMPET_INJECT_DONE=FILE
 #         remembers what was tried: a run that was ended goes on there; LIMPET_INJECT_POINT=PROCESS:CALL only this one, as often as
 #         LIMPET_INJECT says
 import os, random, time
 
-wanted = os.environ.get("LIMPET_INJECT", "8")
+wanted = os.environ.get("LIMPET_INJECT", "5")
 seed = int(os.environ.get("LIMPET_SEED", "0")) or random.randrange(1, 1 << 31)
 random.seed(seed)
 part, parts = map(int, os.environ.get("LIMPET_INJECT_PART", "1/1").split("/"))
