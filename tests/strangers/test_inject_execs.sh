@@ -14,6 +14,6 @@ mkdir -p "$root/$LP_STORY_CGROUP" "$dir/data"
 cp build/limpet "$dir/limpet"	# a build meanwhile changes nothing
 cp build/tests/inject/inject "$dir/inject"
 check "the image is loaded" "$dir/limpet" image load build/images/busybox.tar --data-dir "$dir/data"
-python3 tests/inject/execs.py "$dir/inject" "$dir/limpet" "$dir" "$root/$LP_STORY_CGROUP" || failures=$((failures + 1))
+python3 -B tests/inject/execs.py "$dir/inject" "$dir/limpet" "$dir" "$root/$LP_STORY_CGROUP" || failures=$((failures + 1))
 check "the instance is taken down" "$dir/limpet" down --data-dir "$dir/data" --cgroup-root "$root/$LP_STORY_CGROUP" --instance story
 finish
