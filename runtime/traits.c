@@ -1,6 +1,7 @@
 #include "runtime/traits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,29 +145,53 @@ lp_traits_has_selinux(int proc_fd)
 	return lp_path_read(proc_fd, "filesystems", &text, NULL) == 0 && strstr(lp_buf_text(&text), "\tselinuxfs\n");
 }
 
+/*
+ * One file says both that AppArmor is compiled in and which profile the next execve takes, so each failure has its own words. Kernels from
+ * 5.8 on have it beside attr/exec, which is the module's that came first. Source: aa_change_profile and apparmor_setprocattr of the kernel.
+ */
+static int
+set_apparmor(const char *profile, int proc_fd, struct lp_err *err)
+{
+	char text[LABEL_BYTES];
+	lp_auto_fd int fd = -1;
+	int rc;
+
+	if (snprintf(text, sizeof(text), "exec %s", profile) >= (int)sizeof(text))
+		return lp_err_set(err, -ENAMETOOLONG, "AppArmor profile");
+	rc = lp_path_open(proc_fd, "self/attr/apparmor/exec", O_WRONLY, 0, &fd, err);
+	if (rc == -ENOENT)
+		return lp_err_say(err, -EOPNOTSUPP, "AppArmor profile %.150s: this kernel has no AppArmor", profile);
+	if (rc < 0)
+		return lp_err_wrap(err, "AppArmor profile %.100s", profile);
+	if (write(fd, text, strlen(text)) >= 0)
+		return 0;
+	switch (errno) {
+	case ENOENT:
+		return lp_err_say(err, -ENOENT, "AppArmor profile %.150s is not loaded", profile);
+	case EINVAL:
+		return lp_err_say(err, -EOPNOTSUPP, "AppArmor profile %.150s: AppArmor is off in this kernel, or this is no name of one", profile);
+	default:
+		return lp_err_set(err, -errno, "AppArmor profile %.150s", profile);
+	}
+}
+
+static int
+set_selinux(const char *label, int proc_fd, struct lp_err *err)
+{
+	int rc;
+
+	if (!lp_traits_has_selinux(proc_fd))
+		return lp_err_say(err, -EOPNOTSUPP, "SELinux label %.150s: this kernel has no SELinux", label);
+	rc = lp_path_put(proc_fd, "self/attr/exec", label, err);
+	return rc < 0 ? lp_err_wrap(err, "SELinux label %.100s", label) : 0;
+}
+
 static int
 set_labels(const struct lp_process_config *config, int proc_fd, struct lp_err *err)
 {
-	char text[LABEL_BYTES];
-	int rc;
+	int rc = config->apparmor && config->apparmor[0] ? set_apparmor(config->apparmor, proc_fd, err) : 0;
 
-	if (config->apparmor && config->apparmor[0]) {
-		if (snprintf(text, sizeof(text), "exec %s", config->apparmor) >= (int)sizeof(text))
-			return lp_err_set(err, -ENAMETOOLONG, "AppArmor profile");
-		rc = lp_path_put(proc_fd, "self/attr/apparmor/exec", text, err);
-		if (rc == -ENOENT)
-			return lp_err_say(err, -EOPNOTSUPP, "AppArmor profile %.150s: this kernel has no AppArmor", config->apparmor);
-		if (rc < 0)
-			return lp_err_wrap(err, "AppArmor profile %.100s", config->apparmor);
-	}
-	if (config->selinux && config->selinux[0]) {
-		if (!lp_traits_has_selinux(proc_fd))
-			return lp_err_say(err, -EOPNOTSUPP, "SELinux label %.150s: this kernel has no SELinux", config->selinux);
-		rc = lp_path_put(proc_fd, "self/attr/exec", config->selinux, err);
-		if (rc < 0)
-			return lp_err_wrap(err, "SELinux label %.100s", config->selinux);
-	}
-	return 0;
+	return rc == 0 && config->selinux && config->selinux[0] ? set_selinux(config->selinux, proc_fd, err) : rc;
 }
 
 /* ---- all ---- */

@@ -182,6 +182,7 @@ static int
 from_file(struct making *making, struct lp_oci_process *process, struct lp_err *err)
 {
 	lp_auto_buf struct lp_buf text;
+	const struct lp_oci_process own = *process;
 	struct lp_oci_process *read;
 	int rc;
 
@@ -192,6 +193,11 @@ from_file(struct making *making, struct lp_oci_process *process, struct lp_err *
 	if (rc < 0)
 		return rc;
 	*process = *read;
+	/* A file that names no label does not free it from the container's. */
+	if (!process->apparmor)
+		process->apparmor = own.apparmor;
+	if (!process->selinux)
+		process->selinux = own.selinux;
 	if (wanted.terminal)
 		process->terminal = true;
 	return 0;
