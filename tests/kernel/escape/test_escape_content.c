@@ -197,6 +197,15 @@ store_open(void)
 	return images;
 }
 
+/* Images say what they are made for. */
+#if defined(__x86_64__)
+#define ARCHITECTURE "amd64"
+#elif defined(__aarch64__)
+#define ARCHITECTURE "arm64"
+#elif defined(__arm__)
+#define ARCHITECTURE "arm"
+#endif
+
 /* An archive as a directory: its list of images, one config, one empty layer. */
 static int
 load(struct lp_images *images, const char *name, const char *config_at, const char *tag, const char *layer, const char *diff_id,
@@ -211,7 +220,7 @@ load(struct lp_images *images, const char *name, const char *config_at, const ch
 	CHECK_OK(lp_path_root(lp_test_path(name), true, &dir, NULL), NULL);
 	(void)snprintf(text, sizeof(text), "[{\"Config\":\"%s\",\"RepoTags\":[\"%s\"],\"Layers\":[\"%s\"]}]", config_at, tag, layer);
 	attack_file(dir, "manifest.json", text, 0644);
-	(void)snprintf(text, sizeof(text), "{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{%s},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
+	(void)snprintf(text, sizeof(text), "{\"architecture\":\"" ARCHITECTURE "\",\"os\":\"linux\",\"config\":{%s},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
 	    config, diff_id);
 	attack_file(dir, "config.json", text, 0644);
 	file = openat(dir, "layer.tar", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
