@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "specs/check_hooks.h"
+#include "specs/podsecurity.h"
 #include "specs/schema.h"
 
 static const char *const container_lists[] = { "initContainers", "containers" };
@@ -267,6 +268,22 @@ only_added(const struct lp_json *list, const struct lp_json *old)
 	return true;
 }
 
+/* The annotations that name AppArmor profiles are as fixed as the fields that took their place. */
+static void
+check_notes_update(const struct lp_json *notes, const struct lp_json *old, struct lp_faults *faults)
+{
+	static const char path[] = "metadata.annotations[%s]";
+
+	lp_json_each(before, old)
+		if (lp_text_starts(before->key, LP_PODSECURITY_APPARMOR) && !same(lp_json_get(notes, before->key), before))
+			lp_faults_add(faults, LP_FAULT_FORBIDDEN, lp_arena_printf(faults->arena, path, before->key), NULL,
+			    "may not remove or update AppArmor annotations");
+	lp_json_each(note, notes)
+		if (lp_text_starts(note->key, LP_PODSECURITY_APPARMOR) && !lp_json_get(old, note->key))
+			lp_faults_add(faults, LP_FAULT_FORBIDDEN, lp_arena_printf(faults->arena, path, note->key), NULL,
+			    "may not add AppArmor annotations");
+}
+
 void
 lp_check_pod_update(const struct lp_json *pod, const struct lp_json *old, struct lp_faults *faults)
 {
@@ -277,6 +294,7 @@ lp_check_pod_update(const struct lp_json *pod, const struct lp_json *old, struct
 	struct lp_schema schema = lp_schema_get(LP_SCHEMA_pod_spec);
 	const struct lp_json *spec = lp_json_get(pod, "spec"), *before = lp_json_get(old, "spec");
 
+	check_notes_update(lp_json_path(pod, "metadata.annotations"), lp_json_path(old, "metadata.annotations"), faults);
 	lp_check_deadline_update(spec, before, faults);
 	for (size_t i = 0; i < schema.count; i++) {
 		const struct lp_field *field = &schema.fields[i];

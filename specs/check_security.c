@@ -5,8 +5,10 @@
  */
 #include <string.h>
 
+#include "base/auto.h"
 #include "base/text.h"
 #include "specs/check_hooks.h"
+#include "specs/podsecurity.h"
 
 /* ---- profiles */
 
@@ -61,6 +63,39 @@ check_apparmor(const struct lp_json *profile, const struct lp_trail *trail, stru
 		lp_check_fault(faults, trail, "localhostProfile", LP_FAULT_INVALID, name, "must not be padded with whitespace");
 	else if (name->len > 4095)
 		lp_check_fault(faults, trail, "localhostProfile", LP_FAULT_TOO_LONG, NULL, "may not be more than 4095 bytes");
+}
+
+static bool
+has_container(const struct lp_json *spec, const char *name)
+{
+	static const char *const lists[] = { "containers", "initContainers", "ephemeralContainers" };
+
+	for (size_t i = 0; i < lp_count(lists); i++)
+		lp_json_each(container, lp_json_get(spec, lists[i]))
+			if (lp_text_same(lp_json_str(container, "name"), name))
+				return true;
+	return false;
+}
+
+/* What said it before there was a field. */
+static void
+check_apparmor_notes(const struct lp_json *pod, const struct lp_trail *trail, struct lp_faults *faults)
+{
+	const struct lp_trail metadata = { .up = trail, .name = "metadata" }, notes = { .up = &metadata, .name = "annotations" };
+
+	lp_json_each(note, lp_json_path(pod, "metadata.annotations")) {
+		const char *text = lp_json_text(note), *name;
+		const struct lp_trail here = { .up = &notes, .key = note->key };
+
+		if (!text || !lp_text_starts(note->key, LP_PODSECURITY_APPARMOR))
+			continue;
+		name = note->key + strlen(LP_PODSECURITY_APPARMOR);
+		if (!has_container(lp_json_get(pod, "spec"), name))
+			lp_check_fault(faults, &here, NULL, LP_FAULT_INVALID, lp_json_new_str(faults->arena, name), "container not found");
+		if (*text && strcmp(text, "runtime/default") != 0 && strcmp(text, "unconfined") != 0 && !lp_text_starts(text, "localhost/"))
+			lp_check_fault(faults, &here, NULL, LP_FAULT_INVALID, note,
+			    lp_arena_printf(faults->arena, "invalid AppArmor profile name: \"%s\"", text));
+	}
 }
 
 /* ---- a container */
@@ -179,4 +214,6 @@ lp_check_security_object(
 		check_seccomp(object, trail, faults);
 	else if (schema == LP_SCHEMA_app_armor_profile)
 		check_apparmor(object, trail, faults);
+	else if (schema == LP_SCHEMA_pod)
+		check_apparmor_notes(object, trail, faults);
 }

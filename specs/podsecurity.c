@@ -10,7 +10,6 @@
 #define LABEL "pod-security.kubernetes.io/"
 #define SECCOMP_POD "seccomp.security.alpha.kubernetes.io/pod"
 #define SECCOMP_CONTAINER "container.seccomp.security.alpha.kubernetes.io/"
-#define APPARMOR_CONTAINER "container.apparmor.security.beta.kubernetes.io/"
 
 /* ---- levels and labels */
 
@@ -288,7 +287,7 @@ check_apparmor(struct look *look)
 	lp_json_each (note, lp_json_get(look->metadata, "annotations")) {
 		const char *text = lp_json_text(note);
 
-		if (text && *text && lp_text_starts(note->key, APPARMOR_CONTAINER) && strcmp(text, "runtime/default") != 0 &&
+		if (text && *text && lp_text_starts(note->key, LP_PODSECURITY_APPARMOR) && strcmp(text, "runtime/default") != 0 &&
 		    !lp_text_starts(text, "localhost/"))
 			add_sorted(look, &notes, lp_arena_printf(look->arena, "%s=\"%s\"", note->key, text));
 	}

@@ -18,6 +18,9 @@ enum lp_podsecurity_level { LP_PODSECURITY_PRIVILEGED, LP_PODSECURITY_BASELINE, 
 
 enum lp_podsecurity_mode { LP_PODSECURITY_ENFORCE, LP_PODSECURITY_AUDIT, LP_PODSECURITY_WARN, LP_PODSECURITY_MODES };
 
+/* Annotation of a pod, before there was a field; the container's name follows. */
+#define LP_PODSECURITY_APPARMOR "container.apparmor.security.beta.kubernetes.io/"
+
 #define LP_PODSECURITY_LATEST 1000	/* newer than every version */
 
 struct lp_podsecurity {

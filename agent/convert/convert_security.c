@@ -5,9 +5,11 @@
 
 #include "agent/convert/convert.h"
 #include "agent/convert/convert_parts.h"
+#include "agent/facts/profile.h"
 #include "base/auto.h"
 #include "base/text.h"
 #include "specs/object.h"
+#include "specs/podsecurity.h"
 
 /* Users, groups, capabilities, seccomp, labels, devices, sysctls: what a pod's securityContext says. */
 
@@ -169,23 +171,49 @@ convert_seccomp(struct lp_arena *arena, const struct lp_spec_pod *pod, const str
 
 /* ---- labels of security modules */
 
-static int
-convert_apparmor(const struct lp_spec_pod *pod, const struct lp_spec_container *container, const struct lp_facts *facts,
-    struct lp_process_config *process, struct lp_err *err)
-{
-	const struct lp_spec_app_armor_profile *profile = container->security_context ? container->security_context->app_armor_profile : NULL;
+struct apparmor {
+	const char *type, *name;	/* NULL: nobody said */
+};
 
+/* The container's field, then its old annotation, then the pod's field. Source: Kubernetes pkg/security/apparmor, GetProfile. */
+static struct apparmor
+find_apparmor(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json, const struct lp_spec_container *container)
+{
+	static const char local[] = "localhost/";
+	const struct lp_spec_app_armor_profile *profile = container->security_context ? container->security_context->app_armor_profile : NULL;
+	const char *key = lp_arena_printf(arena, LP_PODSECURITY_APPARMOR "%s", container->name);
+	const char *note = profile || !key ? NULL : lp_json_text(lp_json_get(lp_json_path(pod_json, "metadata.annotations"), key));
+
+	if (note && strcmp(note, "unconfined") == 0)
+		return (struct apparmor){ .type = "Unconfined" };
+	if (note && strcmp(note, "runtime/default") == 0)
+		return (struct apparmor){ .type = "RuntimeDefault" };
+	if (note && lp_text_starts(note, local))
+		return (struct apparmor){ .type = "Localhost", .name = note + sizeof(local) - 1 };
 	if (!profile && pod->spec->security_context)
 		profile = pod->spec->security_context->app_armor_profile;
-	if (!profile || lp_text_same(profile->type, "RuntimeDefault"))
-		return 0;		/* we ship no profile of our own: nothing to ask for */
-	if (!lp_text_same(profile->type, "Localhost")) {
+	return profile ? (struct apparmor){ .type = profile->type, .name = profile->localhost_profile } : (struct apparmor){ 0 };
+}
+
+/* As containerd has it, the default is for whoever says nothing, too, and never for privileged ones; it is refused by name only when asked for. */
+static int
+convert_apparmor(struct lp_arena *arena, const struct lp_spec_pod *pod, const struct lp_json *pod_json,
+    const struct lp_spec_container *container, const struct lp_facts *facts, struct lp_process_config *process, struct lp_err *err)
+{
+	const struct apparmor wanted = find_apparmor(arena, pod, pod_json, container);
+	bool usual = !wanted.type || lp_text_same(wanted.type, "RuntimeDefault");
+
+	if (wanted.type && lp_text_same(wanted.type, "Unconfined")) {
 		process->apparmor = facts->apparmor ? "unconfined" : NULL;
 		return 0;
 	}
-	if (!facts->apparmor)
+	if (wanted.type && !facts->apparmor)
 		return lp_err_say(err, -EOPNOTSUPP, "Cannot enforce AppArmor: AppArmor is not enabled on the host");
-	process->apparmor = profile->localhost_profile;
+	if (usual && lp_convert_privileged(container))
+		return 0;
+	if (usual && wanted.type && !facts->apparmor_default)
+		return lp_err_say(err, -ENOENT, "Cannot enforce AppArmor: profile %s is not loaded", LP_PROFILE_DEFAULT);
+	process->apparmor = !usual ? wanted.name : facts->apparmor_default ? LP_PROFILE_DEFAULT : NULL;
 	return 0;
 }
 
@@ -276,7 +304,7 @@ lp_convert_process_rights(struct lp_arena *arena, const struct lp_spec_pod *pod,
 	if (rc == 0)
 		rc = convert_seccomp(arena, pod, container, facts, out, err);
 	if (rc == 0)
-		rc = convert_apparmor(pod, container, facts, out, err);
+		rc = convert_apparmor(arena, pod, pod_json, container, facts, out, err);
 	return rc == 0 ? convert_selinux(arena, pod, container, facts, out, err) : rc;
 }
 

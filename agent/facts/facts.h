@@ -54,6 +54,7 @@ struct lp_facts {
 	const uint64_t *attempts;	/* first attempt of each, same order; NULL: 0 */
 	const struct lp_ceiling *ceiling;	/* the owner's; NULL: none */
 	bool apparmor, selinux;		/* the kernel has it */
+	bool apparmor_default;		/* and LP_PROFILE_DEFAULT is loaded there */
 	const struct lp_device *devices;	/* the host's, for privileged containers */
 	size_t device_count;
 	lp_facts_profile_fn profile;	/* NULL: there are none */

@@ -39,6 +39,23 @@ lp_profile_has_apparmor(void)
 	return fd >= 0 && read(fd, &answer, 1) == 1 && answer == 'Y';
 }
 
+/* A line of the list is "name (mode)". */
+bool
+lp_profile_is_loaded(const char *name)
+{
+	lp_auto_fd int fd = open("/sys/kernel/security/apparmor/profiles", O_RDONLY | O_CLOEXEC);
+	lp_auto_buf struct lp_buf text;
+	size_t len = strlen(name);
+
+	lp_buf_init(&text, PROFILE_MAX);
+	if (fd < 0 || lp_path_read_fd(fd, &text, NULL) < 0)
+		return false;
+	for (const char *line = lp_buf_text(&text); *line; line += strcspn(line, "\n"), line += *line == '\n')
+		if (strncmp(line, name, len) == 0 && strncmp(line + len, " (", 2) == 0)
+			return true;
+	return false;
+}
+
 bool
 lp_profile_has_selinux(void)
 {

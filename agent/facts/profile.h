@@ -1,6 +1,7 @@
 /*
  * agent/facts/profile.h - what this node has for securityContext: seccomp profiles in files, security modules, devices.
  *
+ * AppArmor  profiles are loaded by who owns the node, as Kubernetes has it; RuntimeDefault is the one called LP_PROFILE_DEFAULT
  * Files   <data>/seccomp/<localhostProfile>: docker-style JSON, as Kubernetes' Localhost profiles are; at most 1 MiB; put there by who owns
  *         the node, never by a manager
  */
@@ -17,6 +18,11 @@
 
 /* The document, in the arena. -ENOENT and the like in words that name the file. */
 int lp_profile_load(struct lp_arena *arena, int data_fd, const char *name, struct lp_json **out, struct lp_err *err);
+
+#define LP_PROFILE_DEFAULT "limpet-default"
+
+/* Is an AppArmor profile of this name loaded? Also false where securityfs is not mounted. */
+bool lp_profile_is_loaded(const char *name);
 
 /* Is the security module on in this kernel? */
 bool lp_profile_has_apparmor(void);

@@ -264,6 +264,7 @@ fill_facts(struct start *start)
 		.attempts = start->attempts,
 		.ceiling = &agent->ceiling.ceiling,
 		.apparmor = lp_profile_has_apparmor(),
+		.apparmor_default = lp_profile_is_loaded(LP_PROFILE_DEFAULT),
 		.selinux = lp_profile_has_selinux(),
 		.profile = load_profile,
 		.object = mentioned,

@@ -28,13 +28,17 @@ profile(void *arg, struct lp_arena *arena, const char *name, struct lp_json **ou
 	return lp_json_parse(arena, text, strlen(text), NULL, out, err);
 }
 
+static const char *note;		/* the old annotation of container c */
+
 static int
 convert_with(const char *spec, void (*change)(void), struct lp_err *err)
 {
 	static char pod[8192];
 
 	(void)snprintf(pod, sizeof(pod),
-	    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\",\"uid\":\"u1\"},\"spec\":{%s}}", spec);
+	    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\",\"uid\":\"u1\","
+	    "\"annotations\":{\"container.apparmor.security.beta.kubernetes.io/%s\":\"%s\"}},\"spec\":{%s}}",
+	    note ? "c" : "other", note ? note : "", spec);
 	lp_test_facts(&t, pod, NULL);
 	lp_ceiling_none(&ceiling);
 	t.facts.ceiling = &ceiling;
@@ -117,11 +121,64 @@ TEST(a_security_module_that_the_kernel_lacks_is_refused_by_name)
 	CHECK_STR(refusal(apparmor, NULL), "container c: Cannot enforce AppArmor: AppArmor is not enabled on the host");
 	CHECK_STR(refusal(selinux, NULL), "container c: seLinuxOptions: SELinux is not enabled on this node");
 	CHECK(!process(CONTEXT("\"appArmorProfile\":{\"type\":\"Unconfined\"}"))->apparmor);
-	CHECK(!process(CONTEXT("\"appArmorProfile\":{\"type\":\"RuntimeDefault\"}"))->apparmor);
+	CHECK_STR(refusal(CONTEXT("\"appArmorProfile\":{\"type\":\"RuntimeDefault\"}"), NULL),
+	    "container c: Cannot enforce AppArmor: AppArmor is not enabled on the host");
+	CHECK(!process("\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]")->apparmor);
 	CHECK_OK(convert_with(apparmor, with_modules, &err), &err);
 	CHECK_STR(record.containers[0].config.process.apparmor, "p");
 	CHECK_OK(convert_with(selinux, with_modules, &err), &err);
 	CHECK_STR(record.containers[0].config.process.selinux, "system_u:system_r:container_t:s0:c1,c2");
+}
+
+static void
+with_default(void)
+{
+	t.facts.apparmor = t.facts.apparmor_default = true;
+}
+
+static const char *
+apparmor_of(const char *spec, void (*change)(void))
+{
+	static const char none[] = "none";
+	struct lp_err err = { 0 };
+
+	if (convert_with(spec, change, &err) < 0)
+		return lp_arena_printf(&t.arena, "%s", err.text);
+	return record.containers[0].config.process.apparmor ? record.containers[0].config.process.apparmor : none;
+}
+
+#define PLAIN "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]"
+#define PROFILE(type) "\"appArmorProfile\":{\"type\":\"" type "\"}"
+#define LOCAL(name) "\"appArmorProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"" name "\"}"
+
+TEST(the_default_apparmor_profile_is_everybodys_where_it_is_loaded)
+{
+	CHECK_STR(apparmor_of(PLAIN, with_default), "limpet-default");
+	CHECK_STR(apparmor_of(CONTEXT(PROFILE("RuntimeDefault")), with_default), "limpet-default");
+	CHECK_STR(apparmor_of(CONTEXT(PROFILE("Unconfined")), with_default), "unconfined");
+	CHECK_STR(apparmor_of(CONTEXT("\"privileged\":true"), with_default), "none");
+	CHECK_STR(apparmor_of(CONTEXT("\"privileged\":true," PROFILE("RuntimeDefault")), with_default), "none");
+	CHECK_STR(apparmor_of(CONTEXT("\"privileged\":true," LOCAL("p")), with_default), "p");
+	/* not loaded: only who asks for it is told */
+	CHECK_STR(apparmor_of(PLAIN, with_modules), "none");
+	CHECK_STR(apparmor_of(CONTEXT(PROFILE("RuntimeDefault")), with_modules), "container c: Cannot enforce AppArmor: profile limpet-default is not loaded");
+}
+
+TEST(an_apparmor_profile_is_the_containers_then_its_annotations_then_the_pods)
+{
+	static const char of_pod[] = "\"securityContext\":{" LOCAL("pods") "}," PLAIN;
+
+	CHECK_STR(apparmor_of(of_pod, with_default), "pods");
+	note = "localhost/noted";
+	CHECK_STR(apparmor_of(of_pod, with_default), "noted");
+	CHECK_STR(apparmor_of(CONTEXT(LOCAL("own")), with_default), "own");
+	note = "runtime/default";
+	CHECK_STR(apparmor_of(of_pod, with_default), "limpet-default");
+	note = "unconfined";
+	CHECK_STR(apparmor_of(of_pod, with_default), "unconfined");
+	note = "";
+	CHECK_STR(apparmor_of(of_pod, with_default), "pods");
+	note = NULL;
 }
 
 static void

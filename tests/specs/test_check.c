@@ -137,6 +137,19 @@ TEST(a_pod_may_change_its_image_and_gain_tolerations_only)
 	CHECK_HAS(update(pod, POD("{containers: [{name: a, image: i}, {name: b, image: i}]}")), "changed: spec.containers");
 }
 
+#define NOTED(notes) "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {" notes "}}\nspec: {containers: [{name: c, image: i}]}\n"
+#define APPARMOR "container.apparmor.security.beta.kubernetes.io/c"
+
+TEST(the_annotations_of_apparmor_are_as_fixed_as_its_fields)
+{
+	CHECK_STR(update(NOTED(APPARMOR ": unconfined, a: b"), NOTED(APPARMOR ": unconfined, a: c")), "");
+	CHECK_STR(update(NOTED(APPARMOR ": localhost/x"), NOTED(APPARMOR ": unconfined")),
+	    "metadata.annotations[" APPARMOR "]: Forbidden: may not remove or update AppArmor annotations");
+	CHECK_STR(update(NOTED(APPARMOR ": localhost/x"), NOTED("")),
+	    "metadata.annotations[" APPARMOR "]: Forbidden: may not remove or update AppArmor annotations");
+	CHECK_STR(update(NOTED(""), NOTED(APPARMOR ": unconfined")), "metadata.annotations[" APPARMOR "]: Forbidden: may not add AppArmor annotations");
+}
+
 TEST(what_is_immutable_stays)
 {
 	CHECK_STR(update("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ntype: x\n", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"),

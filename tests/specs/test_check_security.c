@@ -71,6 +71,22 @@ TEST(an_apparmor_profile_names_one_only_when_it_is_local)
 	check_each(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
+#define NOTES(notes) "apiVersion: v1\nkind: Pod\nmetadata: {name: a, annotations: {" notes "}}\nspec: {containers: [{name: c, image: i}]}\n"
+#define AA "container.apparmor.security.beta.kubernetes.io/"
+
+TEST(the_old_annotation_of_apparmor_names_a_container_and_a_profile)
+{
+	static const char *const cases[][2] = {
+		{ NOTES(AA "c: runtime/default"), "" },
+		{ NOTES(AA "c: unconfined"), "" },
+		{ NOTES(AA "c: localhost/x"), "" },
+		{ NOTES(AA "d: localhost/x"), "metadata.annotations[" AA "d]: Invalid value: \"d\": container not found\n" },
+		{ NOTES(AA "c: x"), "metadata.annotations[" AA "c]: Invalid value: \"x\": invalid AppArmor profile name: \"x\"\n" },
+	};
+
+	check_each(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
 TEST(namespaces_of_the_host_and_own_ones_exclude_each_other)
 {
 	static const char *const cases[][2] = {
