@@ -291,6 +291,24 @@ drive_helper(const struct lp_ns_config *config, pid_t pid, int sock, int proc_fd
 	return rc < 0 ? rc : open_all(proc_fd, pid, config->make, set, err);
 }
 
+/* A child, and a socket between us: each side gets its own end. The child's number; 0 in the child. */
+static pid_t
+clone_helper(struct clone_args *args, const char *what, int *out_sock, struct lp_err *err)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return lp_err_set(err, -errno, "socket pair");
+	pid = (pid_t)syscall(SYS_clone3, args, sizeof(*args));
+	if (pid < 0)
+		pid = lp_err_set(err, -errno, "%s", what);
+	/* Of an end that both hold the other side would never see the close. */
+	(void)close(pair[pid != 0]);
+	*out_sock = pair[pid == 0];
+	return pid;
+}
+
 int
 lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_err *err)
 {
@@ -299,10 +317,9 @@ lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_e
 	const bool reaper = (config->make & LP_NS_BIT(LP_NS_PID)) != 0;
 	int pidfd = -1;
 	struct clone_args args = { .flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD };
-	lp_auto_fd int ours = -1, theirs = -1;
-	int proc_fd;
+	lp_auto_fd int sock = -1;
 	struct lp_ns_set set;
-	int pair[2], rc;
+	int proc_fd, rc;
 	pid_t pid;
 
 	if (config->make & ~allowed)
@@ -312,24 +329,17 @@ lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_e
 	rc = lp_mount_proc(&proc_fd, err);
 	if (rc < 0)
 		return rc;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return lp_err_set(err, -errno, "socket pair");
-	ours = pair[0];
-	theirs = pair[1];
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid = clone_helper(&args, "clone into new namespaces", &sock, err);
 	if (pid < 0)
-		return lp_err_set(err, -errno, "clone into new namespaces");
-	if (pid == 0) {
-		(void)close(pair[0]);	/* so that the parent's end is seen */
-		helper_main(config, pair[1], proc_fd);
-	}
-	lp_close(&theirs);
+		return pid;
+	if (pid == 0)
+		helper_main(config, sock, proc_fd);
 	lp_ns_set_init(&set);
 	set.reaper_fd = pidfd;
-	rc = drive_helper(config, pid, ours, proc_fd, &set, err);
+	rc = drive_helper(config, pid, sock, proc_fd, &set, err);
 	if (rc < 0 && reaper)
 		(void)kill(pid, SIGKILL);	/* still ours: not reaped yet */
-	lp_close(&ours);	/* lets the helper go */
+	lp_close(&sock);	/* lets the helper go */
 	if (rc == 0 && reaper) {
 		set.reaper = pid;
 		*out = set;
@@ -462,30 +472,23 @@ int
 lp_ns_maps_of(int userns_fd, struct lp_ns_maps *out, struct lp_err *err)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
-	lp_auto_fd int ours = -1, theirs = -1;
-	int pair[2], proc_fd, rc;
+	lp_auto_fd int sock = -1;
+	int proc_fd, rc;
 	pid_t pid;
 
 	memset(out, 0, sizeof(*out));
 	rc = lp_mount_proc(&proc_fd, err);
 	if (rc < 0)
 		return rc;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return lp_err_set(err, -errno, "socket pair");
-	ours = pair[0];
-	theirs = pair[1];
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid = clone_helper(&args, "clone to look into a user namespace", &sock, err);
 	if (pid < 0)
-		return lp_err_set(err, -errno, "clone to look into a user namespace");
-	if (pid == 0) {
-		(void)close(pair[0]);	/* so that the parent's end is seen */
-		guest_main(userns_fd, pair[1]);
-	}
-	lp_close(&theirs);
-	rc = helper_result(ours, err);
+		return pid;
+	if (pid == 0)
+		guest_main(userns_fd, sock);
+	rc = helper_result(sock, err);
 	if (rc == 0)
 		rc = lp_ns_maps_read(proc_fd, pid, out, err);
-	lp_close(&ours);	/* lets the guest go */
+	lp_close(&sock);	/* lets the guest go */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	return rc;
