@@ -132,9 +132,9 @@ def become(pod, program):
             time.sleep(0.0005)
 
 
-def upgrade(alive):
+def upgrade(alive, pod=None):
     """An agent that is there is held meanwhile, or it would call again before the keeper has heard us."""
-    pod, other = next_exit(alive), programs[1 - agent.which]
+    pod, other = pod or next_exit(alive), programs[1 - agent.which]
     began = time.monotonic()
     if alive:
         agent.process.send_signal(signal.SIGSTOP)
@@ -147,6 +147,17 @@ def upgrade(alive):
             break
         agent.listen(0.001)
     return round((time.monotonic() - began) * 1000)
+
+
+def twice():
+    """One that hangs up again and again is not called again and again: once a second."""
+    agent.listen(APART_S)
+    pod = random.choice(list(pods))
+    used.clear()
+    took = [upgrade(True, pod) for _ in range(2)]
+    print("-- a keeper upgraded twice at once was taken back within %d and %d ms" % tuple(took), flush=True)
+    if took[1] > limit_ms + 1000:
+        wrong.append("a keeper that hung up twice was called again too late")
 
 
 def tell(what, took):
@@ -194,6 +205,7 @@ for i in range(kills):
         wrong.append("after %d kills keepers are not the agent's program: %s" % (i + 1, late))
     if (i + 1) % 50 == 0:
         print("-- %d kills, all within %d ms" % (i + 1, max(killed + replaced)), flush=True)
+twice()
 agent.kill()
 if keepers() != pods:
     wrong.append("keepers changed: %s, then %s" % (pods, keepers()))
