@@ -91,14 +91,19 @@ verb_first(int argc, char **argv)
 	argv[1] = verb;
 }
 
-/* A link to us by one of these names is an OCI runtime. */
+/*
+ * By one of these names we are an OCI runtime. Engines' users also copy a runtime to names of their own: by a name that is nothing of ours
+ * the verbs that both have (create, exec, delete) are the runtime's.
+ */
 static bool
-is_oci(const char *program)
+is_oci(int argc, char **argv)
 {
-	const char *slash = strrchr(program, '/');
-	const char *name = slash ? slash + 1 : program;
+	const char *slash = strrchr(argv[0], '/');
+	const char *name = slash ? slash + 1 : argv[0];
 
-	return strcmp(name, "limpet-oci") == 0 || strcmp(name, "runc") == 0 || strcmp(name, "crun") == 0;
+	if (strcmp(name, "limpet-oci") == 0 || strcmp(name, "runc") == 0 || strcmp(name, "crun") == 0)
+		return true;
+	return !strstr(name, "limpet") && argc > 1 && (lp_oci_is_verb(argv[1]) || (argv[1][0] == '-' && argc > 2));
 }
 
 int
@@ -106,7 +111,7 @@ main(int argc, char **argv)
 {
 	const struct lp_verb *verb;
 
-	if (argc > 0 && is_oci(argv[0]))
+	if (argc > 0 && is_oci(argc, argv))
 		return lp_oci_main(argc, argv);
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
 		return help();

@@ -269,6 +269,13 @@ case_called_by_other_names() {
 	shows "^runc version" "$dir/runc" --version
 	shows "Open Container Initiative runtime" "$dir/runc" -h
 	shows "^limpet-oci version" "$here/build/limpet" oci --version
+	ln -sf "$here/build/limpet" "$dir/myruntime"
+	config "" true
+	check "by a name of the user's own" "$dir/myruntime" --root "$state" create --bundle "$bundle" a
+	check "it is there" is created a
+	shows "^Usage: myruntime .* delete" "$dir/myruntime" delete --help
+	check "deleted" "$dir/myruntime" --root "$state" delete --force a
+	check "where a word is only limpet's, it is limpet" status 0 "$dir/myruntime" get --help
 }
 
 # ---- bundles ---------------------------------------------------------------------------------------------------------
@@ -485,7 +492,7 @@ c['hooks']['startContainer'] = [{'path': '/bin/sh', 'args': ['sh', '-c', 'cat >/
 	check "inside" grep -q startContainer rootfs/tmp/order
 	check "the states" python3 - "$dir" "$bundle" <<'PY'
 import json, sys
-want = {"prestart": "creating", "createRuntime": "creating", "createContainer": "created", "poststart": "running", "poststop": "stopped"}
+want = {"prestart": "created", "createRuntime": "creating", "createContainer": "created", "poststart": "running", "poststop": "stopped"}
 for name, status in want.items():
     s = json.load(open(sys.argv[1] + "/hook-" + name))
     assert s["id"] == "a" and s["status"] == status and s["bundle"] == sys.argv[2], (name, s)

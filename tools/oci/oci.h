@@ -41,6 +41,8 @@ struct lp_oci_line {
 
 /* The whole of it: argv[0] is the program or "oci". */
 int lp_oci_main(int argc, char **argv);
+/* Is it a word of our table? */
+bool lp_oci_is_verb(const char *name);
 
 /* ---- for the verbs ---- */
 

@@ -278,7 +278,10 @@ cloned(void *arg, pid_t pid, struct lp_err *err)
 	return rc;
 }
 
-/* The owner's turn, before the pivot. */
+/*
+ * The owner's turn, before the pivot. To a prestart hook the container is created: it was called by start once (specification 1.0.0, whose
+ * hooks look for the word).
+ */
 static int
 before_pivot(void *arg, pid_t pid, struct lp_err *err)
 {
@@ -288,9 +291,12 @@ before_pivot(void *arg, pid_t pid, struct lp_err *err)
 	int rc;
 
 	lp_buf_init(&text, LP_OCI_CONFIG_MAX);
-	rc = lp_oci_print_state(&making->found.state, "creating", pid, &text, err);
+	rc = lp_oci_print_state(&making->found.state, "created", pid, &text, err);
 	if (rc == 0)
 		rc = lp_oci_run_hooks(making->prestart, hooks->prestart.count, "prestart", &text, false, err);
+	lp_buf_reset(&text);
+	if (rc == 0)
+		rc = lp_oci_print_state(&making->found.state, "creating", pid, &text, err);
 	if (rc == 0)
 		rc = lp_oci_run_hooks(making->create_runtime, hooks->create_runtime.count, "createRuntime", &text, false, err);
 	return rc;

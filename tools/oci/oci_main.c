@@ -314,6 +314,15 @@ clones(const char *verb)
 	return strcmp(verb, "create") == 0 || strcmp(verb, "run") == 0 || strcmp(verb, "exec") == 0;
 }
 
+bool
+lp_oci_is_verb(const char *name)
+{
+	for (size_t i = 0; i < lp_count(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 int
 lp_oci_main(int argc, char **argv)
 {
