@@ -50,17 +50,23 @@ add_bind(int root_fd, const struct lp_mount *mount, int mount_fd, struct lp_err 
 }
 
 static int
-add_tmpfs(int root_fd, const char *target, uint64_t bytes, uint32_t mode, unsigned attrs, bool plain, struct lp_err *err)
+new_tmpfs(uint64_t bytes, uint32_t mode, unsigned attrs, int *out_fd, struct lp_err *err)
 {
-	lp_auto_fd int fd = -1;
 	char mode_text[16], size[32];
-	struct lp_mount_option options[] = { { "mode", mode_text }, { "size", size } };
-	int rc;
+	const struct lp_mount_option options[] = { { "mode", mode_text }, { "size", size } };
 
 	(void)snprintf(mode_text, sizeof(mode_text), "%o", mode);
 	(void)snprintf(size, sizeof(size), "%" PRIu64, bytes);
-	rc = lp_mount_new("tmpfs", options, bytes ? 2 : 1, attrs, &fd, err);
-	return rc < 0 ? rc : attach_at(root_fd, target, fd, true, plain, err);
+	return lp_mount_new("tmpfs", options, bytes ? 2 : 1, attrs, out_fd, err);
+}
+
+static int
+add_tmpfs(int root_fd, const struct lp_mount *mount, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	int rc = new_tmpfs(mount->size_bytes, mount->mode ? mount->mode : 01777, lp_mount_attrs(mount->flags), &fd, err);
+
+	return rc < 0 ? rc : attach_at(root_fd, mount->target, fd, true, false, err);
 }
 
 /* proc, sysfs, mqueue: no options but the name they are listed under, a fixed set of attributes. */
@@ -127,8 +133,9 @@ is_mounted(const struct lp_container_config *config, const char *path)
 	return false;
 }
 
+/* Onto pts of a /dev of our own. */
 static int
-add_pts(const struct lp_container_config *config, struct lp_assembly *assembly, const char *target, struct lp_err *err)
+add_pts(const struct lp_container_config *config, struct lp_assembly *assembly, int dev_fd, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
 	char gid[16];
@@ -141,24 +148,31 @@ add_pts(const struct lp_container_config *config, struct lp_assembly *assembly, 
 	(void)snprintf(gid, sizeof(gid), "%" PRIu32, outside);
 	rc = lp_mount_new("devpts", options, lp_count(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &fd, err);
 	if (rc == 0)
-		rc = attach_at(assembly->root_fd, target, fd, true, true, err);
+		rc = lp_mount_attach_at(fd, dev_fd, "pts", err);
 	if (rc == 0)
 		assembly->pts_fd = lp_take_fd(&fd);
 	return rc;
 }
 
 static int
+add_shm(int dev_fd, struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	int rc = new_tmpfs(SHM_BYTES, 01777, KERNEL_ATTRS, &fd, err);
+
+	return rc < 0 ? rc : lp_mount_attach_at(fd, dev_fd, "shm", err);
+}
+
+static int
 add_dev(const struct lp_container_config *config, struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
-	char path[256], size[32];
-	const struct lp_mount_option options[] = { { "mode", "0755" }, { "size", size } };
+	char path[256];
 	int rc;
 
-	if (strlen(mount->target) > sizeof(path) - 8)
+	if (snprintf(path, sizeof(path), "%s/shm", mount->target) >= (int)sizeof(path))
 		return lp_err_set(err, -ENAMETOOLONG, "mount at %s", mount->target);
-	(void)snprintf(size, sizeof(size), "%" PRIu64, mount->size_bytes ? mount->size_bytes : DEV_BYTES);
-	rc = lp_mount_new("tmpfs", options, lp_count(options), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &fd, err);
+	rc = new_tmpfs(mount->size_bytes ? mount->size_bytes : DEV_BYTES, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &fd, err);
 	if (rc == 0)
 		rc = lp_devices_populate(fd, config, err);
 	if (rc == 0)
@@ -167,14 +181,9 @@ add_dev(const struct lp_container_config *config, struct lp_assembly *assembly, 
 		return rc;
 	lp_close(&assembly->null_fd);
 	rc = lp_devices_null(fd, &assembly->null_fd, err);
-	if (rc < 0)
-		return rc;
-	(void)snprintf(path, sizeof(path), "%s/pts", mount->target);
-	rc = add_pts(config, assembly, path, err);
-	(void)snprintf(path, sizeof(path), "%s/shm", mount->target);
-	if (rc == 0 && !is_mounted(config, path))
-		rc = add_tmpfs(assembly->root_fd, path, SHM_BYTES, 01777, KERNEL_ATTRS, true, err);
-	return rc;
+	if (rc == 0)
+		rc = add_pts(config, assembly, fd, err);
+	return rc == 0 && !is_mounted(config, path) ? add_shm(fd, err) : rc;
 }
 
 static int
@@ -188,8 +197,7 @@ add(const struct lp_inside *inside, struct lp_assembly *assembly, size_t index, 
 	case LP_MOUNT_BIND:
 		return add_bind(assembly->root_fd, mount, inside->binds[index], err);
 	case LP_MOUNT_TMPFS:
-		return add_tmpfs(assembly->root_fd, mount->target, mount->size_bytes, mount->mode ? mount->mode : 01777,
-		    lp_mount_attrs(mount->flags), false, err);
+		return add_tmpfs(assembly->root_fd, mount, err);
 	case LP_MOUNT_PROC:
 		return add_kernel(inside, assembly, mount, "proc", "/proc", err);
 	case LP_MOUNT_SYSFS:
