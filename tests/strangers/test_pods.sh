@@ -154,7 +154,7 @@ shows "^DeadlineExceeded Pod was active on the node longer than the specified de
 
 echo "-- one that crashes waits longer each time, and says so"
 wait_until 20 "crash backs off" sh -c "$k get pod crash -o 'jsonpath={.status.containerStatuses[0].state.waiting.reason}' | grep -qx CrashLoopBackOff"
-shows "back-off 10s restarting failed container=c pod=crash_default" kubectl get pod crash -o 'jsonpath={.status.containerStatuses[0].state.waiting.message}'
+shows "back-off [12]0s restarting failed container=c pod=crash_default" kubectl get pod crash -o 'jsonpath={.status.containerStatuses[0].state.waiting.message}'
 shows "^7 Error going down" kubectl get pod crash -o 'jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode} {.status.containerStatuses[0].lastState.terminated.reason} {.status.containerStatuses[0].lastState.terminated.message}'
 shows "BackOff .*Back-off restarting failed container c in pod crash_default" kubectl describe pod crash
 wait_until 25 "the second pause is longer" sh -c "$k get pod crash -o 'jsonpath={.status.containerStatuses[0].state.waiting.message}' | grep -q 'back-off 20s'"
