@@ -401,7 +401,10 @@ begin(struct lp_keeper *keeper, struct lp_err *err)
 	if (rc < 0)
 		return rc;
 	lp_talk_adopt(keeper, LP_KEEPER_FD_AGENT);
-	return write_state(keeper, err);
+	rc = write_state(keeper, err);
+	if (!rc)
+		lp_ns_release(&keeper->sandbox.ns);	/* in the pod's cgroup, or named in the state: it will be found */
+	return rc;
 }
 
 static int

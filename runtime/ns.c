@@ -56,7 +56,7 @@ lp_ns_set_init(struct lp_ns_set *set)
 	for (int i = 0; i < LP_NS_COUNT; i++)
 		set->fds[i] = -1;
 	set->reaper = 0;
-	set->reaper_fd = -1;
+	set->reaper_fd = set->reaper_go = -1;
 }
 
 void
@@ -65,6 +65,7 @@ lp_ns_set_fini(struct lp_ns_set *set)
 	for (int i = 0; i < LP_NS_COUNT; i++)
 		lp_close(&set->fds[i]);
 	lp_close(&set->reaper_fd);
+	lp_close(&set->reaper_go);
 }
 
 int
@@ -211,8 +212,8 @@ helper_main(const struct lp_ns_config *config, int sock, int proc_fd)
 		if (rc == 0 && (config->make & LP_NS_BIT(LP_NS_PID)))
 			rc = lp_reaper_prepare(&note.err);
 		(void)send(sock, &note, sizeof(note), MSG_NOSIGNAL);	/* nobody listens: the parent is gone */
-		(void)recv(sock, &go, 1, 0);	/* until the parent has opened our namespaces */
-		if (rc == 0 && (config->make & LP_NS_BIT(LP_NS_PID)))
+		/* Until the parent has opened our namespaces; a reaper until it was released. */
+		if (recv(sock, &go, 1, 0) == 1 && rc == 0 && (config->make & LP_NS_BIT(LP_NS_PID)))
 			lp_reaper_main();
 	}
 	_exit(0);
@@ -339,12 +340,13 @@ lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_e
 	rc = drive_helper(config, pid, sock, proc_fd, &set, err);
 	if (rc < 0 && reaper)
 		(void)kill(pid, SIGKILL);	/* still ours: not reaped yet */
-	lp_close(&sock);	/* lets the helper go */
 	if (rc == 0 && reaper) {
 		set.reaper = pid;
+		set.reaper_go = lp_take_fd(&sock);
 		*out = set;
 		return 0;
 	}
+	lp_close(&sock);	/* lets the helper go */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		continue;
 	lp_close(&set.reaper_fd);
@@ -354,6 +356,14 @@ lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_e
 	}
 	*out = set;
 	return 0;
+}
+
+void
+lp_ns_release(struct lp_ns_set *set)
+{
+	if (set->reaper_go >= 0)
+		(void)send(set->reaper_go, "g", 1, MSG_NOSIGNAL);	/* it has ended: that is seen at its pidfd */
+	lp_close(&set->reaper_go);
 }
 
 /* The pid a pidfd stands for, from our own fdinfo. -ESRCH when it is gone. */

@@ -47,8 +47,8 @@ struct lp_sysctl {
 struct lp_ns_config {
 	/*
 	 * LP_NS_BIT() of USER, NET, IPC, UTS, PID; nothing else. PID: a pid namespace that containers join (shareProcessNamespace). Its
-	 * first process is made with it: a child of ours without rights, file system and descriptors that reaps. It
-	 * lives until it is killed, and everything in the namespace ends with it.
+	 * first process is made with it: a child of ours without rights, file system and descriptors that reaps. Until lp_ns_release it
+	 * ends with its maker; from then on it lives until it is killed. Everything in the namespace ends with it.
 	 */
 	uint32_t make;
 	const int *user_fd;		/* the others belong to this user namespace; NULL: to the new one, or else to ours */
@@ -64,7 +64,8 @@ struct lp_ns_config {
 struct lp_ns_set {
 	int fds[LP_NS_COUNT];
 	pid_t reaper;		/* first process of a PID namespace made here: the caller's to kill and to reap; 0: none */
-	int reaper_fd;		/* its pidfd, -1 without; closed by lp_ns_set_fini, which kills nothing */
+	int reaper_fd;		/* its pidfd, -1 without; closed by lp_ns_set_fini, which kills nothing that was released */
+	int reaper_go;		/* it waits for a word on this socket; -1 once it was released */
 };
 
 void lp_ns_set_init(struct lp_ns_set *set);
@@ -73,6 +74,9 @@ void lp_ns_set_fini(struct lp_ns_set *set);
 
 /* Make them. Blocks for about a millisecond. */
 int lp_ns_make(const struct lp_ns_config *config, struct lp_ns_set *out, struct lp_err *err);
+
+/* Whoever comes after us would find the first process (its cgroup, a record): from now on it needs no maker. Nothing without one. */
+void lp_ns_release(struct lp_ns_set *set);
 
 /* The namespaces of a living process (bits of `which`), for adoption and exec. */
 int lp_ns_open(int pidfd, uint32_t which, struct lp_ns_set *out, struct lp_err *err);

@@ -174,6 +174,7 @@ TEST(containers_of_a_shared_pid_namespace_see_each_other_and_nothing_of_the_firs
 	wanted.uid_count = wanted.gid_count = 1;
 	CHECK_OK(lp_ns_make(&wanted, &set, &cage->err), &cage->err);
 	CHECK(set.reaper > 0 && set.reaper_fd >= 0 && set.fds[LP_NS_PID] >= 0);
+	lp_ns_release(&set);
 	cage->config.ns[LP_NS_USER] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = set.fds[LP_NS_USER] };
 	cage->config.ns[LP_NS_PID] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = set.fds[LP_NS_PID] };
 	lp_caps_fill(&cage->config.process.caps, LP_CAP_ALL, false);
@@ -194,6 +195,23 @@ TEST(containers_of_a_shared_pid_namespace_see_each_other_and_nothing_of_the_firs
 	CHECK_INT(waitpid(set.reaper, NULL, 0), set.reaper);
 	lp_ns_set_fini(&set);
 	cage_free(cage);
+}
+
+TEST(the_first_process_of_a_shared_pid_namespace_ends_with_a_maker_that_did_not_release_it)
+{
+	const struct lp_ns_config wanted = { .make = LP_NS_BIT(LP_NS_PID) };
+	struct lp_err err = { 0 };
+	struct lp_ns_set set;
+	int status = -1;
+
+	CHECK_OK(lp_ns_make(&wanted, &set, &err), &err);
+	CHECK(set.reaper > 0 && set.reaper_go >= 0);
+	CHECK_INT(waitpid(set.reaper, NULL, WNOHANG), 0);
+	CHECK(close(set.reaper_go) == 0);	/* as the kernel does when the maker dies */
+	set.reaper_go = -1;
+	CHECK_INT(waitpid(set.reaper, &status, 0), set.reaper);
+	CHECK(WIFEXITED(status));
+	lp_ns_set_fini(&set);
 }
 
 TEST(a_host_name_in_the_hosts_namespace_is_refused)

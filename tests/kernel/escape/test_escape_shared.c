@@ -33,6 +33,7 @@ share(struct cage *cage, bool users)
 	CHECK_OK(lp_cgroup_fresh(cage->cgroup, "reaper", &leaf, &cage->err), &cage->err);
 	(void)snprintf(text, sizeof(text), "%d", (int)set.reaper);
 	CHECK_OK(lp_path_put(leaf, "cgroup.procs", text, &cage->err), &cage->err);
+	lp_ns_release(&set);
 	cage->config.ns[LP_NS_PID] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = set.fds[LP_NS_PID] };
 	if (users) {
 		cage->config.ns[LP_NS_USER] = (struct lp_ns_choice){ .how = LP_NS_JOIN, .fd = set.fds[LP_NS_USER] };
