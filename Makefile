@@ -296,6 +296,7 @@ demo-stop:
 install: $(BUILD)/limpet
 	install -D -m 0755 $(BUILD)/limpet $(DESTDIR)/usr/bin/limpet
 	ln -sf limpet $(DESTDIR)/usr/bin/limpet-oci
+	install -D -m 0644 agent/limpet-default.apparmor $(DESTDIR)/etc/apparmor.d/limpet-default
 	$(if $(wildcard tools/limpet.1),install -D -m 0644 tools/limpet.1 $(DESTDIR)/usr/share/man/man1/limpet.1)
 
 # The sysroots, package caches and downloaded images stay; remove build/ to drop those too.

@@ -5,6 +5,7 @@
 # Makes   profiles compiled here by AppArmor's own parser (tests/vm/engines) and loaded in the guest by writing them to securityfs
 set -u
 cd "$(dirname "$0")/../.."
+PATH=$PATH:/usr/sbin:/sbin
 [ -x build/limpet ] || { echo "build/limpet is not built"; exit 1; }
 tools/test-images && tests/vm/engines || exit 1
 work=$(mktemp -d)
@@ -19,26 +20,26 @@ echo hidden >"$work/case/rootfs/other"
 cp tests/vm/guest.sh build/images/busybox.tar "$work/case/"
 
 # ---- profiles
-compile() {	# name; its rules from stdin
-	{
-		echo "profile $1 flags=(attach_disconnected,mediate_deleted) {"
-		cat
-		echo "}"
-	} >"$work/profile"
-	abi=build/vm/engines/apparmor-abi/3.0
+compile() {	# name; the profile from stdin
+	abi=build/vm/engines/apparmor-abi
+	cat >"$work/profile"
 	build/vm/engines/lib/ld-linux-x86-64.so.2 --library-path build/vm/engines/lib build/vm/engines/bin/apparmor_parser -q --config-file /dev/null \
-		--base "$work" --policy-features $abi --kernel-features $abi -QKS "$work/profile" >"$work/case/$1.profile" 2>"$work/parser" &&
-		[ -s "$work/case/$1.profile" ] || { cat "$work/parser"; exit 1; }
+		--base "$work" --policy-features $abi/3.0 --kernel-features $abi/3.0 -QKS "$work/profile" >"$work/case/$1" 2>"$work/parser" &&
+		[ -s "$work/case/$1" ] || { cat "$work/parser"; exit 1; }
 }
-compile lab-strict <<'END'
+ln -s "$PWD/build/vm/engines/apparmor-abi" "$work/abi"
+compile lab.profile <<'END'
+profile lab-strict flags=(attach_disconnected,mediate_deleted) {
 	file, network, unix, capability, signal, umount,
 	deny mount,
 	deny /secret rwklx,
-END
-compile lab-other <<'END'
+}
+profile lab-other flags=(attach_disconnected,mediate_deleted) {
 	file, network, unix, capability, signal, mount, umount,
 	deny /other rwklx,
+}
 END
+compile default <agent/limpet-default.apparmor
 
 # ---- bundles: name, python about c, p, l; command
 bundle() {
@@ -131,16 +132,8 @@ refused() {
 }
 END
 
-cat >"$work/case/apparmor" <<'END'
-#!/bin/busybox sh
-. /lab/guest.sh
-. /lab/oci.sh
+cat >"$work/case/apparmor.sh" <<'END'
 check "AppArmor is on" test "$(cat /sys/module/apparmor/parameters/enabled)" = Y
-refused "AppArmor profile no-such is not loaded" missing
-mount -t securityfs securityfs /sys/kernel/security
-for profile in /lab/*.profile; do
-	check "load $profile" dd if=$profile of=/sys/kernel/security/apparmor/.load bs=1M count=1
-done
 
 # ---- a container is in its profile
 runs unconfined 1 1 1 free
@@ -173,11 +166,111 @@ tells unconfined 1 1 0 o exec plain sh -c 'cat /proc/self/attr/current /other /s
 check "delete" o delete -f plain
 refused "SELinux label system_u:.*: this kernel has no SELinux" labelled
 refused "mount label system_u:.*: this kernel has no SELinux" mount
+step "limpet-oci"
+END
+
+# ---- pods: name, annotations, securityContext of pod and container
+pod() {
+	cat <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: $1, namespace: ${5:-default}, annotations: {$2}}
+spec:
+  terminationGracePeriodSeconds: 1
+  securityContext: {$3}
+  containers:
+  - name: c
+    image: limpet.local/busybox:latest
+    command: [sh, -c, "cat /proc/self/attr/current; echo x >/secret; echo x >/other; exec sleep 100000"]
+    securityContext: {$4}
+---
+END
+}
+note=container.apparmor.security.beta.kubernetes.io/c
+{
+	pod own "" "appArmorProfile: {type: Localhost, localhostProfile: lab-other}" "appArmorProfile: {type: Localhost, localhostProfile: lab-strict}"
+	pod of-pod "" "appArmorProfile: {type: Localhost, localhostProfile: lab-other}" ""
+	pod noted "$note: localhost/lab-strict" "" ""
+	pod free "" "" "appArmorProfile: {type: Unconfined}"
+	pod big "" "" "privileged: true, appArmorProfile: {type: Localhost, localhostProfile: lab-strict}"
+	pod unsaid "" "" ""
+	pod missing "" "" "appArmorProfile: {type: Localhost, localhostProfile: no-such}"
+	pod default "" "" "appArmorProfile: {type: RuntimeDefault}"
+} >"$work/case/pods.yaml"
+pod later "" "" "" >"$work/case/later.yaml"
+pod admin "" "" "capabilities: {add: [SYS_ADMIN]}" >>"$work/case/later.yaml"
+pod admin-free "" "" "capabilities: {add: [SYS_ADMIN]}, appArmorProfile: {type: Unconfined}" >>"$work/case/later.yaml"
+pod big-later "" "" "privileged: true" >>"$work/case/later.yaml"
+cat >"$work/case/guarded.yaml" <<'END'
+apiVersion: v1
+kind: Namespace
+metadata: {name: guarded, labels: {pod-security.kubernetes.io/enforce: baseline}}
+END
+pod a "" "" "appArmorProfile: {type: Unconfined}" guarded >"$work/case/forbidden.yaml"
+pod a "$note: unconfined" "" "" guarded >"$work/case/noted.yaml"
+pod a "$note: localhost/lab-strict" "" "" guarded >"$work/case/allowed.yaml"
+
+cat >"$work/case/pods.sh" <<'END'
+is_in() {	# label, what it may not make, pod
+	wait_until 60 "$3 runs" sh -c "limpet get pod $3 | grep -q Running"
+	check "$3: its label is told" prints "$1" sh -c "limpet logs $3 | head -n 1"
+	check "$3: what it may not" prints "$2" sh -c "limpet logs $3 | sed -n 's/.*create \\/*\\([a-z]*\\):.*ermission denied/\\1/p'"
+	check "$3: exec is there too" prints "$1" limpet exec $3 -- cat /proc/self/attr/current
+}
+start_up
+check "the image loads" limpet image load --data-dir $data /lab/busybox.tar
+check "pods are applied" limpet apply -f /lab/pods.yaml
+is_in "lab-strict (enforce)" secret own
+is_in "lab-other (enforce)" other of-pod
+is_in "lab-strict (enforce)" secret noted
+is_in unconfined "" free
+is_in "lab-strict (enforce)" secret big
+is_in unconfined "" unsaid
+wait_until 30 "the missing profile is told" sh -c "limpet get pod missing -o json | grep -q 'AppArmor profile no-such is not loaded'"
+wait_until 30 "the missing default is told" sh -c "limpet get pod default -o json | grep -q 'Cannot enforce AppArmor: profile limpet-default is not loaded'"
+limpet get pod missing default -o json >/lab/out/missing.json
+check "a namespace" limpet apply -f /lab/guarded.yaml
+shows 'forbidden AppArmor profile .container "c" must not set AppArmor profile type to "Unconfined".' limpet apply -f /lab/forbidden.yaml
+shows 'forbidden AppArmor profile .annotation must not set AppArmor profile type to' limpet apply -f /lab/noted.yaml
+check "a local one is allowed" limpet apply -f /lab/allowed.yaml
+load /lab/default
+check "pods are applied" limpet apply -f /lab/later.yaml
+is_in "limpet-default (enforce)" "" default
+is_in "limpet-default (enforce)" "" later
+is_in unconfined "" big-later
+shows signalled limpet exec later -- sh -c 'kill -0 1 && cat /proc/1/environ >/dev/null && echo signalled'
+is_in "limpet-default (enforce)" "" admin
+shows "denied" limpet exec admin -- mount -t tmpfs t /tmp
+is_in unconfined "" admin-free
+shows mounted limpet exec admin-free -- sh -c 'mount -t tmpfs t /tmp && echo mounted'
+check "pods are removed" limpet delete pod own of-pod noted free big unsaid missing default later admin admin-free big-later --timeout=60s
+step "pods"
+END
+
+cat >"$work/case/run" <<'END'
+#!/bin/busybox sh
+. /lab/guest.sh
+step() {
+	echo "$(cut -d' ' -f1 /proc/uptime) $1"
+}
+load() {
+	check "load $1" dd if=$1 of=/sys/kernel/security/apparmor/.load bs=1M count=1
+}
+disk_up
+. /lab/oci.sh
+mount -t securityfs securityfs /sys/kernel/security
+load /lab/lab.profile
+for part in $(cat /lab/parts); do
+	. /lab/$part.sh
+done
 finish
 END
-cp "$work/case/apparmor" "$work/case/run"
 chmod +x "$work/case/run"
-tests/vm/run --memory 400 --timeout 120 "$work/case" "$work/out"
+echo "${LIMPET_LABELS:-apparmor pods}" >"$work/case/parts"
+truncate -s 128M "$work/disk"
+mkfs.ext4 -q -F "$work/disk" || exit 1
+tests/vm/run --memory 600 --timeout 300 --disk "$work/disk" "$work/case" "$work/out"
 rc=$?
 cat "$work/out/console" 2>/dev/null
+[ -z "${LIMPET_KEEP:-}" ] || cp -r "$work/out" "$LIMPET_KEEP"
 exit $rc
