@@ -1,5 +1,6 @@
 #!/bin/sh
-# tests/vm/test_podman.sh - podman and containerd with limpet-oci where cgroup v2 is whole: limits, updates, pause, figures, devices.
+# tests/vm/test_podman.sh - podman and containerd with limpet-oci where cgroup v2 is whole and AppArmor is on: limits, updates, pause, figures, devices,
+# podman's own profile.
 #
 # Env     LIMPET_RUNTIME=crun  the same with crun, to compare; its version 1.8 makes another weight of 1024 shares
 set -u
@@ -26,6 +27,8 @@ ln -s /mnt/lib /lib/x86_64-linux-gnu
 ln -s limpet /usr/bin/limpet-oci
 ln -s /mnt/bin/catatonit /usr/libexec/podman/catatonit
 ln -s /mnt/bin/crun /mnt/bin/conmon /mnt/bin/containerd-shim-runc-v2 /usr/bin/
+ln -s /mnt/bin/apparmor_parser /sbin/
+mount -t securityfs securityfs /sys/kernel/security
 cp /mnt/seccomp.json /usr/share/containers/
 echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
 export PATH=$PATH:/mnt/bin CONTAINERS_CONF=/etc/containers/containers.conf
@@ -79,9 +82,18 @@ check "conmon has seen it" test -e oom
 p rm oom >/dev/null
 step "podman: a fork bomb ends at its limit"
 shows 'can.t fork' run --pids-limit 16 $busybox sh -c 'i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i + 1)); done; wait'
+step "podman: AppArmor"
+label="cat /proc/self/attr/current"
+shows '^containers-default-[0-9.]+ .enforce.$' run $busybox $label
+check "not where it is not wanted" prints unconfined run --security-opt apparmor=unconfined $busybox $label
+check "nor privileged" prints unconfined run --privileged $busybox $label
+shows 'ermission denied' run --cap-add sys_admin $busybox mount -t tmpfs t /tmp
+shows 'mounted' run --cap-add sys_admin --security-opt apparmor=unconfined $busybox sh -c 'mount -t tmpfs t /tmp && echo mounted'
+shows 'no-such' run --security-opt apparmor=no-such $busybox true
 step "podman: start, exec"
 check "start" p run -d --name a --memory 64m --health-cmd 'test -e /bin/sh' --health-interval disable $busybox sh -c 'trap "exit 5" TERM; i=0; while :; do i=$((i + 1)); done'
 check "exec is in it" prints "0::/" p exec a cat /proc/self/cgroup
+shows '^containers-default-[0-9.]+ .enforce.$' p exec a $label
 leaf=/sys/fs/cgroup$(sed 's/^0:://' /proc/$(p inspect --format '{{.State.Pid}}' a)/cgroup)
 check "its cgroup" test -d "$leaf"
 step "podman: update"
