@@ -1,7 +1,7 @@
 # tests/vm/foreign.sh - limpet of another architecture on a kernel of that architecture: audits in every profile against their golden
 # files, a container's life by limpet-oci, pods under a manager and on a node without one.
 #
-# Use     arch=arm64; . tests/vm/foreign.sh        (the whole test: vm/test_arm64.sh, vm/test_armhf.sh; AUDIT_UPDATE=1 as in strangers/test_security.sh)
+# Use     arch=arm64; . tests/vm/foreign.sh        (vm/test_arm64.sh, vm/test_armhf.sh; AUDIT_UPDATE=1 writes the golden files anew)
 [ -x build/tests/audit/audit ] || { echo "build/tests/audit/audit is not built"; exit 1; }
 . tests/audit/profiles.sh
 work=$(mktemp -d)
