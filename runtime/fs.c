@@ -262,6 +262,35 @@ write_options(const struct lp_inside *inside, const struct lp_mount *mount, bool
 	return lp_fs_options(config, mount->options, out, err);
 }
 
+static bool
+says_mode(const char *text)
+{
+	const char *at = strstr(text, "mode=");
+
+	while (at && at != text && at[-1] != ',')
+		at = strstr(at + 1, "mode=");
+	return at != NULL;
+}
+
+/* A tmpfs that says no mode is open to whom the directory is that it covers, as runc's and crun's. */
+static int
+take_mode(const struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_buf *text, struct lp_err *err)
+{
+	lp_auto_fd int at = -1;
+	struct stat st;
+
+	if (strcmp(mount->fstype, "tmpfs") != 0 || says_mode(lp_buf_text(text)))
+		return 0;
+	if (lp_path_open_in_root(assembly->root_fd, mount->target, O_PATH | O_DIRECTORY, 0, &at, err) < 0) {
+		lp_err_clear(err);	/* nothing to cover; what is wrong with a target is said where it is made */
+		return 0;
+	}
+	if (fstat(at, &st) < 0)
+		return lp_err_set(err, -errno, "look at %s", mount->target);
+	(void)lp_buf_printf(text, "%smode=%o", text->len ? "," : "", st.st_mode & 07777u);
+	return text->failed ? lp_err_set(err, text->failed, "options of %s", mount->target) : 0;
+}
+
 static int
 mount_new(const struct lp_assembly *assembly, const struct lp_mount *mount, char *text, bool plain, int *out_fd, struct lp_err *err)
 {
@@ -310,6 +339,8 @@ lp_fs_mount(const struct lp_inside *inside, struct lp_assembly *assembly, const 
 	kernel = is_kernel(mount->fstype, &host);
 	lp_buf_init(&text, OPTIONS_MAX);
 	rc = write_options(inside, mount, kernel, &text, err);
+	if (rc == 0)
+		rc = take_mode(assembly, mount, &text, err);
 	if (rc == 0)
 		rc = mount_new(assembly, mount, text.len ? text.data : (char[]){ "" }, kernel, &fd, err);
 	if (rc == -ENODEV && (mount->flags & LP_MOUNT_OPTIONAL)) {

@@ -163,6 +163,24 @@ case_propagation_of_the_root() {
 		shows "${pair#*:}" o run a
 	done
 }
+# A tmpfs without a mode is as open as the directory that it covers; one with a mode, or over nothing, is not asked.
+case_a_tmpfs_takes_the_mode_of_what_it_covers() {
+	mkdir -p rootfs/m/odd rootfs/m/own
+	chmod 7751 rootfs/m/odd
+	chmod 700 rootfs/m/own
+	config "
+for name, options in ('odd', []), ('own', ['size=64k', 'mode=0410']), ('new', ['size=64k']):
+    m.append({'destination': '/m/' + name, 'type': 'tmpfs', 'source': 'tmpfs', 'options': options})
+" stat -c '%n %a' /m/odd /m/own /m/new
+	for run in first second; do
+		o run a >"$out" 2>&1
+		check "$run: the directory's" grep -qx "/m/odd 7751" "$out"
+		check "$run: its own" grep -qx "/m/own 410" "$out"
+		[ $run = second ] || check "over nothing: the kernel's" grep -qx "/m/new 1777" "$out"
+	done
+	check "the directory is as before" test "$(stat -c %a rootfs/m/odd)" = 7751
+	rm -rf rootfs/m
+}
 case_options_of_mounts() {
 	options="ro:ro nosuid:nosuid nodev:nodev noexec:noexec noatime:noatime nodiratime:nodiratime relatime:relatime nosymfollow:nosymfollow sync:sync dirsync:dirsync"
 	config "
@@ -315,7 +333,7 @@ case_an_exec_in_a_cgroup_below() {
 	mkdir "$(cgroup_root)/$LP_STORY_CGROUP/case/below"
 	shows "/case/below$" o exec --cgroup below a cat /proc/self/cgroup
 	shows "/case$" o exec --cgroup / a grep ^0:: /proc/self/cgroup
-	refuses "not a sub cgroup path" o exec --cgroup .. a true
+	refuses "bad sub cgroup path" o exec --cgroup .. a true
 	refuses "adding pid .*nonesuch.*no such file" o exec --cgroup nonesuch a true
 	o pause a
 	refuses "paused" o exec a true
