@@ -94,6 +94,15 @@ lp_ns_root(const struct lp_idmap *uids, size_t uid_count, const struct lp_idmap 
 		*out_gid = gids[0].outside;
 }
 
+/* Some file below /proc/sys, and no other than it says. */
+static bool
+is_plain(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len < SYSCTL_PATH && !strstr(name, "..") && !strstr(name, "//") && name[0] != '/' && name[0] != '.';
+}
+
 bool
 lp_ns_sysctl_allowed(const char *name, uint32_t made)
 {
@@ -116,7 +125,7 @@ lp_ns_sysctl_allowed(const char *name, uint32_t made)
 	char dotted[SYSCTL_PATH];
 	size_t len = strlen(name);
 
-	if (len == 0 || len >= sizeof(dotted) || strstr(name, "..") || strstr(name, "//") || name[0] == '/' || name[0] == '.')
+	if (!is_plain(name))
 		return false;
 	for (size_t i = 0; i <= len; i++)
 		dotted[i] = name[i] == '/' ? '.' : name[i];
@@ -143,6 +152,8 @@ lp_ns_write_sysctls(int proc_fd, const struct lp_sysctl *sysctls, size_t count, 
 		char path[SYSCTL_PATH + 4];
 		int rc;
 
+		if (!is_plain(sysctls[i].name))
+			return lp_err_say(err, -EINVAL, "sysctl %.100s contains an invalid path", sysctls[i].name);
 		if (!lp_ns_sysctl_allowed(sysctls[i].name, made))
 			return lp_err_say(err, -EPERM, "sysctl %s is not one of the container's own namespaces", sysctls[i].name);
 		(void)snprintf(path, sizeof(path), "sys/%s", sysctls[i].name);

@@ -304,7 +304,8 @@ case_bad_fields_are_named() {
 		"p['user'] = {'uid': 4294967296, 'gid': 0}|uid" "m.append({'destination': '/x', 'type': 'bind', 'options': ['rbind']})|source" \
 		"l['personality'] = {'domain': 'VMS'}|VMS" "l['timeOffsets'] = {'monotonic': {'secs': 1}}|time" "l['seccomp'] = {'defaultAction': 'SCMP_ACT_DANCE'}|DANCE" \
 		"c['vm'] = {}|vm" "p['scheduler'] = {'policy': 'SCHED_LUCK'}|SCHED_LUCK" "p['ioPriority'] = {'class': 'IOPRIO_CLASS_X'}|IOPRIO_CLASS_X" \
-		"c['hooks'] = {'poststop': [{'path': 'relative'}]}|absolute" "l['cgroupsPath'] = '/../x'|cgroupsPath" "l['sysctl'] = {'kernel.panic': '1'}|kernel.panic"; do
+		"c['hooks'] = {'poststop': [{'path': 'relative'}]}|absolute" "l['cgroupsPath'] = '/../x'|cgroupsPath" "l['sysctl'] = {'kernel.panic': '1'}|kernel.panic" \
+		"l['sysctl'] = {'net/../kernel/panic': '1'}|contains an invalid path"; do
 		config "${pair%%|*}" true
 		refuses "${pair#*|}" o create a
 	done
@@ -425,6 +426,40 @@ case_console_socket() {
 	config "" true
 	refuses "console socket" o create --console-socket "$dir/tty.sock" a
 	rm -f "$dir/tty.sock"
+}
+# What listens for a pidfd says what came with it, whose it is, and ends that process.
+pidfd_receiver() {
+	rm -f "$dir/pidfd.sock" "$dir/pidfd"
+	python3 - "$dir/pidfd.sock" >"$dir/pidfd" 2>&1 <<'PY' &
+import array, os, re, signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(1)
+s.settimeout(20)
+print("ready", flush=True)
+data, extra, _, _ = s.accept()[0].recvmsg(100, socket.CMSG_SPACE(16))
+fds = array.array("i", extra[0][2][:4])
+print("pid", re.search(r"Pid:\s*(\d+)", open("/proc/self/fdinfo/%d" % fds[0]).read()).group(1), data.decode(), flush=True)
+signal.pidfd_send_signal(fds[0], signal.SIGKILL)
+PY
+	wait_until 10 "listening" grep -q ready "$dir/pidfd"
+}
+case_a_pidfd_is_sent_where_it_is_asked_for() {
+	config "" sleep 100
+	pidfd_receiver
+	check "create" o create --pidfd-socket "$dir/pidfd.sock" --pid-file "$dir/pid" a
+	wait_until 5 "the first process's" grep -qx "pid $(cat "$dir/pid") pidfd" "$dir/pidfd"
+	wait_until 5 "and ended by it" is stopped a
+	o delete a
+	o run -d a
+	pidfd_receiver
+	check "exec" o exec -d --pidfd-socket "$dir/pidfd.sock" --pid-file "$dir/pid" a sleep 100
+	wait_until 5 "the new process's" grep -qx "pid $(cat "$dir/pid") pidfd" "$dir/pidfd"
+	check "the first one lives on" is running a
+	o delete -f a
+	refuses "nowhere.sock" o run -d --pidfd-socket "$dir/nowhere.sock" a
+	check "nothing is left" no_residue
+	rm -f "$dir/pidfd.sock"
 }
 case_exec_with_a_terminal() {
 	config "" sleep 100

@@ -29,7 +29,7 @@
  */
 
 static struct {
-	const char *bundle, *config, *pid_file, *console_socket;
+	const char *bundle, *config, *pid_file, *console_socket, *pidfd_socket;
 	int64_t preserve_fds;
 	bool no_pivot, no_new_keyring, no_subreaper, keep, detach;
 } wanted = { .config = NULL };
@@ -39,6 +39,7 @@ static struct {
 	{ "config", 'f', LP_OPT_STR, &wanted.config, "FILE", "another config.json than the bundle's" }, \
 	{ "pid-file", 0, LP_OPT_STR, &wanted.pid_file, "FILE", "write the first process's pid there" }, \
 	{ "console-socket", 0, LP_OPT_STR, &wanted.console_socket, "SOCKET", "send the terminal there" }, \
+	{ "pidfd-socket", 0, LP_OPT_STR, &wanted.pidfd_socket, "SOCKET", "send a pidfd of the first process there" }, \
 	{ "preserve-fds", 0, LP_OPT_INT, &wanted.preserve_fds, "N", "give descriptors 3 to 3+N-1 to the program" }, \
 	{ "no-pivot", 0, LP_OPT_FLAG, &wanted.no_pivot, NULL, "for a root on a ram disk" }, \
 	{ "no-new-keyring", 0, LP_OPT_FLAG, &wanted.no_new_keyring, NULL, "stay in the caller's session keyring" }, \
@@ -445,6 +446,8 @@ finish(struct making *making, struct lp_err *err)
 		master = lp_container_take_terminal(making->container);
 		rc = lp_oci_console_send(wanted.console_socket, name, sizeof(name) - 1, master, err);
 	}
+	if (rc == 0 && wanted.pidfd_socket)
+		rc = lp_oci_console_send(wanted.pidfd_socket, LP_OCI_PIDFD_NAME, sizeof(LP_OCI_PIDFD_NAME) - 1, lp_container_pidfd(making->container), err);
 	if (rc == 0 && wanted.pid_file)
 		rc = lp_oci_write_pid(wanted.pid_file, lp_container_pid(making->container), err);
 	if (making->config.notes.len)

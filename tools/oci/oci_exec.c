@@ -23,7 +23,7 @@
 /* exec: one more process in a running container, described by options or by a file. */
 
 static struct {
-	const char *user, *cwd, *process, *apparmor, *label, *pid_file, *console_socket, *cgroup;
+	const char *user, *cwd, *process, *apparmor, *label, *pid_file, *console_socket, *pidfd_socket, *cgroup;
 	struct lp_opt_list env, caps, groups;
 	int64_t preserve_fds;
 	bool terminal, no_new_privs, detach, ignore_paused;
@@ -44,6 +44,7 @@ static const struct lp_opt options[] = {
 	{ "detach", 'd', LP_OPT_FLAG, &wanted.detach, NULL, "return when it runs" },
 	{ "pid-file", 0, LP_OPT_STR, &wanted.pid_file, "FILE", "write its pid there" },
 	{ "console-socket", 0, LP_OPT_STR, &wanted.console_socket, "SOCKET", "send its terminal there" },
+	{ "pidfd-socket", 0, LP_OPT_STR, &wanted.pidfd_socket, "SOCKET", "send a pidfd of it there" },
 	{ "cgroup", 0, LP_OPT_STR, &wanted.cgroup, "PATH", "a cgroup below the container's" },
 	{ "ignore-paused", 0, LP_OPT_FLAG, &wanted.ignore_paused, NULL, "also in a paused container" },
 	{ "no-subreaper", 0, LP_OPT_FLAG, &(bool){ false }, NULL, "accepted: exec never is one" },
@@ -299,6 +300,8 @@ exec(struct making *making, const struct lp_oci_line *line, int *out_status, str
 	lp_close(&process.listener);
 	if (rc == 0 && wanted.console_socket)
 		rc = lp_oci_console_send(wanted.console_socket, name, sizeof(name) - 1, process.terminal, err);
+	if (rc == 0 && wanted.pidfd_socket)
+		rc = lp_oci_console_send(wanted.pidfd_socket, LP_OCI_PIDFD_NAME, sizeof(LP_OCI_PIDFD_NAME) - 1, process.pidfd, err);
 	if (rc == 0 && wanted.pid_file)
 		rc = lp_oci_write_pid(wanted.pid_file, process.pid, err);
 	if (rc < 0 && process.pid > 0)
