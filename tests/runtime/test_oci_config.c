@@ -94,6 +94,7 @@ TEST(our_own_namespace_by_its_path_is_the_hosts)
 {
 	struct fixture f;
 
+	lp_test_need_kernel();
 	CHECK_OK(make(&f, "\"linux\":{\"namespaces\":[{\"type\":\"user\",\"path\":\"/proc/self/ns/user\"},{\"type\":\"network\",\"path\":\"/proc/self/ns/net\"}]}"),
 	    &f.err);
 	CHECK_INT(f.config.container.ns[LP_NS_USER].how, LP_NS_HOST);

@@ -129,6 +129,7 @@ TEST(what_the_kernel_says_is_the_status)
 	char boot[64] = "", stat[1024] = "", *word;
 	FILE *file;
 
+	lp_test_need_kernel();	/* which file it runs, and since when */
 	CHECK_INT(lp_oci_state_status(&state), LP_OCI_CREATING);
 	state.ready = true;
 	CHECK_INT(lp_oci_state_status(&state), LP_OCI_STOPPED);	/* no pid at all */
