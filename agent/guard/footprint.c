@@ -47,16 +47,19 @@ measure_one(void *arg, const char *name)
 {
 	const struct walk *walk = arg;
 	uint64_t bytes = 0, inodes = 0;
-	struct stat st;
+	struct statx st;
 	struct lp_err err;
 
-	if (fstatat(walk->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (statx(walk->dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return 0;	/* it has just gone */
-	if (S_ISDIR(st.st_mode)) {
+	/* What is mounted there is a server's: no storage of this node, and maybe nobody who answers. */
+	if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		return 0;
+	if (S_ISDIR(st.stx_mode)) {
 		if (lp_measure_tree(walk->dir_fd, name, &bytes, &inodes, &err) < 0)
 			return 0;
 	} else {
-		bytes = (uint64_t)st.st_blocks * 512;
+		bytes = (uint64_t)st.stx_blocks * 512;
 		inodes = 1;
 	}
 	return lp_buf_printf(walk->result, "%s %d %.*s %" PRIu64 " %" PRIu64 "\n", walk->uid, (int)walk->kind,

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -241,17 +242,19 @@ walk(struct tree *tree, int fd, int depth)
 		return;
 	}
 	while ((entry = readdir(dir))) {
-		struct stat st;
+		struct statx st;
 		int below;
 
+		/* A server that is mounted here is not asked: it may be gone. */
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != tree->device)
+		    statx(dirfd(dir), entry->d_name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0 ||
+		    makedev(st.stx_dev_major, st.stx_dev_minor) != tree->device)
 			continue;
 		tree->inodes++;
-		tree->bytes += (uint64_t)st.st_blocks * 512 / (S_ISREG(st.st_mode) && st.st_nlink > 1 ? st.st_nlink : 1);
-		if (S_ISDIR(st.st_mode) && depth == DEPTH_MAX)
+		tree->bytes += (uint64_t)st.stx_blocks * 512 / (S_ISREG(st.stx_mode) && st.stx_nlink > 1 ? st.stx_nlink : 1);
+		if (S_ISDIR(st.stx_mode) && depth == DEPTH_MAX)
 			tree->bytes += LP_MEASURE_TOO_DEEP;
-		if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX)
+		if (!S_ISDIR(st.stx_mode) || depth == DEPTH_MAX)
 			continue;
 		below = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (below >= 0)

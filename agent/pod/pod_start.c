@@ -210,9 +210,10 @@ choose_range(struct start *start, const struct lp_volume *volumes, size_t count)
 	if (!lp_convert_wants_users(start->view, &why) || pod->no_users)
 		return 0;
 	why = lp_volume_may_shift(agent->layers_path, agent->node.tmpfs_idmap) ? NULL : agent->layers_path;
+	/* A server is not asked: one that is gone would hold up everybody. */
 	for (size_t i = 0; !why && i < count; i++)
-		if (volumes[i].kind != LP_VOLUME_MEMORY && volumes[i].kind != LP_VOLUME_FILES &&
-		    !lp_volume_may_shift(volumes[i].path, agent->node.tmpfs_idmap))
+		if (volumes[i].kind == LP_VOLUME_NFS || (volumes[i].kind != LP_VOLUME_MEMORY && volumes[i].kind != LP_VOLUME_FILES &&
+		    !lp_volume_may_shift(volumes[i].path, agent->node.tmpfs_idmap)))
 			why = volumes[i].path;
 	if (why) {
 		lp_agent_event(agent, pod, "Warning", "HostUsers",

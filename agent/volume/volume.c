@@ -313,7 +313,10 @@ lp_volume_prepare(int pod_fd, int volumes_fd, const struct lp_volume *volume, st
 	case LP_VOLUME_DISK:
 	case LP_VOLUME_NFS:
 		rc = lp_path_mkdirs(pod_fd, "volumes", 0700, &fd, err);
-		return rc < 0 ? rc : make_directory(fd, volume->name, volume->name, err);
+		if (rc < 0 || volume->kind == LP_VOLUME_DISK)
+			return rc < 0 ? rc : make_directory(fd, volume->name, volume->name, err);
+		/* It may be mounted already: what is there is the server's, mode and all, and the server may be gone. */
+		return mkdirat(fd, volume->name, 0700) < 0 && errno != EEXIST ? lp_err_set(err, -errno, "volume %s", volume->name) : 0;
 	case LP_VOLUME_MEMORY:
 	case LP_VOLUME_FILES:
 		return 0;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -70,13 +71,13 @@ configure(int fs_fd, const struct lp_volume *volume, struct lp_err *err)
 	return rc;
 }
 
-/* Is another file system mounted at this directory than that of the one above it? */
+/* Is this the root of a mount? Told without asking the server. */
 static bool
-is_mounted(int parent_fd, int fd)
+is_mounted(int fd)
 {
-	struct stat above, here;
+	struct statx st;
 
-	return fstat(parent_fd, &above) == 0 && fstat(fd, &here) == 0 && above.st_dev != here.st_dev;
+	return statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &st) == 0 && (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 int
@@ -93,7 +94,7 @@ lp_volume_mount(int pod_fd, const struct lp_volume *volume, struct lp_err *err)
 	rc = lp_path_open(pod_fd, "volumes", O_PATH | O_DIRECTORY, 0, &volumes_fd, err);
 	if (rc == 0)
 		rc = lp_path_open(volumes_fd, volume->name, O_PATH | O_DIRECTORY, 0, &target_fd, err);
-	if (rc < 0 || is_mounted(volumes_fd, target_fd))
+	if (rc < 0 || is_mounted(target_fd))
 		return rc;
 	fs_fd = fsopen("nfs4", FSOPEN_CLOEXEC);
 	if (fs_fd < 0)
@@ -115,18 +116,17 @@ struct unmount {
 	struct lp_err *err;
 };
 
+/* A server that does not answer must not hold a pod's end up: umount2 alone never asks it, so nobody looks whether there is a mount. */
 static int
 unmount_one(void *arg, const char *name)
 {
 	const struct unmount *unmount = arg;
-	lp_auto_fd int fd = openat(unmount->fd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-	char path[32];
+	char path[NAME_MAX + 32];
 
-	if (fd < 0 || !is_mounted(unmount->fd, fd))
-		return 0;		/* no directory, no mount */
-	/* A server that does not answer must not hold a pod's end up. */
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return umount2(path, MNT_DETACH) < 0 ? lp_err_set(unmount->err, -errno, "unmount volume %s", name) : 0;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", unmount->fd, name);
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL)
+		return 0;		/* EINVAL: no mount */
+	return lp_err_set(unmount->err, -errno, "unmount volume %s", name);
 }
 
 int

@@ -210,6 +210,10 @@ pod a "" "" "appArmorProfile: {type: Unconfined}" guarded >"$work/case/forbidden
 pod a "$note: unconfined" "" "" guarded >"$work/case/noted.yaml"
 pod a "$note: localhost/lab-strict" "" "" guarded >"$work/case/allowed.yaml"
 
+cat >"$work/case/up.sh" <<'END'
+start_up
+check "the image loads" limpet image load --data-dir $data /lab/busybox.tar
+END
 cat >"$work/case/pods.sh" <<'END'
 is_in() {	# label, what it may not make, pod
 	wait_until 60 "$3 runs" sh -c "limpet get pod $3 | grep -q Running"
@@ -217,8 +221,6 @@ is_in() {	# label, what it may not make, pod
 	check "$3: what it may not" prints "$2" sh -c "limpet logs $3 | sed -n 's/.*create \\/*\\([a-z]*\\):.*ermission denied/\\1/p'"
 	check "$3: exec is there too" prints "$1" limpet exec $3 -- cat /proc/self/attr/current
 }
-start_up
-check "the image loads" limpet image load --data-dir $data /lab/busybox.tar
 check "pods are applied" limpet apply -f /lab/pods.yaml
 is_in "lab-strict (enforce)" secret own
 is_in "lab-other (enforce)" other of-pod
@@ -247,6 +249,145 @@ check "pods are removed" limpet delete pod own of-pod noted free big unsaid miss
 step "pods"
 END
 
+# ---- a volume of a server: this machine's kernel, told what it exports by its own files instead of mountd
+cp -r build/vm/modules "$work/case/modules"
+[ -n "$(ls "$work/case/modules/nfsd")" ] || { echo "the kernel has no nfsd"; exit 1; }
+cat >"$work/case/claim.yaml" <<'END'
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: shared}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteMany]
+  persistentVolumeReclaimPolicy: Retain
+  storageClassName: ""
+  mountOptions: [vers=4.2, soft, timeo=20, retrans=1]
+  nfs: {server: 127.0.0.1, path: /}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: shared, namespace: default}
+spec:
+  accessModes: [ReadWriteMany]
+  storageClassName: ""
+  volumeName: shared
+  resources: {requests: {storage: 1Gi}}
+END
+served() {	# name, command
+	cat <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: $1}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes: [{name: shared, $3}]
+  containers:
+  - name: c
+    image: limpet.local/busybox:latest
+    command: [sh, -c, "$2"]
+    volumeMounts: [{name: shared, mountPath: /shared}]
+---
+END
+}
+claim="persistentVolumeClaim: {claimName: shared}"
+{
+	served writer "echo written >/shared/file && cat /shared/file /shared/first; exec sleep 100000" "$claim"
+	served reader "until cat /shared/file; do sleep 1; done; echo no >/shared/no; exec sleep 100000" "nfs: {server: 127.0.0.1, path: /, readOnly: true}"
+	served stuck "while :; do echo stuck >/shared/stuck; sleep 1; done" "nfs: {server: 127.0.0.1, path: /}"
+	served hard "echo hard >/shared/hard; exec sleep 100000" "nfs: {server: 127.0.0.1, path: /}"
+} >"$work/case/served.yaml"
+{
+	served late "cat /shared/file; exec sleep 100000" "$claim"
+	served bystander "exec sleep 100000" "emptyDir: {}"
+} >"$work/case/late.yaml"
+served small "exec sleep 100000" "$claim" | sed 's/volumeMounts/resources: {limits: {ephemeral-storage: 8Mi}}\n    volumeMounts/' >"$work/case/small.yaml"
+
+cat >"$work/case/nfs.sh" <<'END'
+# Source of the words: Linux net/sunrpc/svcauth_unix.c, fs/nfsd/export.c; flags: insecure port, no subtree check, a file system id (0)
+serve() {
+	echo "-3 +4 +4.1 +4.2" >/proc/fs/nfsd/versions || echo versions
+	echo "tcp 2049" >/proc/fs/nfsd/portlist
+	echo 2 >/proc/fs/nfsd/threads
+	echo "nfsd 127.0.0.1 4000000000 lab" >/proc/net/rpc/auth.unix.ip/channel
+	echo "lab /mnt/served 4000000000 $((0x2402)) 65534 65534 0" >/proc/net/rpc/nfsd.export/channel
+	echo "lab 1 \\x00000000 4000000000 /mnt/served" >/proc/net/rpc/nfsd.fh/channel
+}
+mounts() {
+	grep -c ' - nfs4 127.0.0.1' /proc/self/mountinfo
+}
+for folder in nfsd nfsv4; do
+	for module in /lab/modules/$folder/*; do
+		insmod $module 2>/dev/null
+	done
+done
+check "the modules are in" test -d /proc/net/rpc/nfsd.export -o -d /proc/net/rpc
+mount -t nfsd nfsd /proc/fs/nfsd
+echo 10 >/proc/fs/nfsd/nfsv4leasetime
+echo 10 >/proc/fs/nfsd/nfsv4gracetime
+mkdir -p /mnt/served && echo first >/mnt/served/first && chmod 1777 /mnt/served
+serve
+check "the server listens" sh -c "netstat -ltn | grep -q :2049"
+check "a claim is applied" limpet apply -f /lab/claim.yaml
+check "pods are applied" limpet apply -f /lab/served.yaml
+for pod in writer reader stuck hard; do
+	wait_until 60 "$pod runs" sh -c "limpet get pod $pod | grep -q Running" || limpet get pod $pod -o json
+done
+# a server that has just begun waits for what its clients of before have open
+wait_until 40 "the server's grace is over" test -e /mnt/served/file
+wait_until 20 "it is read" sh -c "limpet logs writer | grep -q first"
+wait_until 20 "and by the other" sh -c "limpet logs reader | grep -q Read-only"
+check "it is written and read ($(limpet logs writer 2>&1))" prints "$(printf 'written\nfirst')" limpet logs writer
+check "the server has it" prints written cat /mnt/served/file
+check "another reads it" sh -c "limpet logs reader | grep -qx written"
+shows "Read-only file system" limpet logs reader
+check "nothing slipped through" test ! -e /mnt/served/no
+check "the root is the server's to keep ($(stat -c %a /mnt/served))" test "$(stat -c %a /mnt/served)" = 1777
+check "each has its mount ($(mounts))" test "$(mounts)" = 4
+shows "HostUsers.*cannot be idmapped" limpet describe pod writer
+# what is the server's is nobody's local storage
+dd if=/dev/zero of=/mnt/served/large bs=1M count=24 2>/dev/null
+check "a pod with little storage" limpet apply -f /lab/small.yaml
+wait_until 30 "it runs" sh -c "limpet get pod small | grep -q Running"
+sleep 12
+check "and is not evicted" sh -c "limpet get pod small | grep -q Running"
+check "small" limpet delete pod small --timeout=30s
+check "a mount less ($(mounts))" test "$(mounts)" = 4
+step "nfs: written and read"
+
+# ---- the server is gone
+echo 0 >/proc/fs/nfsd/threads
+check "nobody listens" sh -c "! netstat -ltn | grep -q :2049"
+limpet exec hard -- sh -c 'echo more >>/shared/hard' >/tmp/hard 2>&1 &
+hard=$!
+check "the node answers" timeout 10 limpet get nodes
+check "other pods start" limpet apply -f /lab/late.yaml
+wait_until 30 "one without the volume runs" sh -c "limpet get pod bystander | grep -q Running"
+check "exec answers" timeout 10 limpet exec bystander -- true
+wait_until 40 "one with it is told" sh -c "limpet describe pod late | grep -q FailedMount"
+check "exec beside the volume answers" timeout 10 limpet exec writer -- true
+check "exec beside the hard volume answers" timeout 10 limpet exec hard -- true
+check "and its log" timeout 10 limpet logs writer
+for f in /proc/[0-9]*; do	# a container's own process, or a child of the agent whose mount waits: never the agent, never a keeper
+	grep -q '^State:.*D (' $f/status 2>/dev/null && tr '\0' ' ' <$f/cmdline && grep -H PPid $f/status
+done >/lab/out/waiting
+check "neither the agent nor a keeper waits ($(cat /lab/out/waiting))" sh -c "! grep -qE 'keeper|PPid:[[:space:]]*$up\$' /lab/out/waiting"
+check "a pod is deleted" timeout 60 limpet delete pod writer --timeout=50s
+check "and one that waits for the server" timeout 60 limpet delete pod stuck --timeout=50s
+check "their mounts are gone ($(mounts))" test "$(mounts)" = 2
+check "and their directories" test "$(ls $data/pods | wc -l)" = 4
+check "the agent lives" timeout 10 limpet exec bystander -- true
+step "nfs: without the server"
+# ---- and comes back
+serve
+wait_until 60 "what waited is written" grep -q more /mnt/served/hard
+wait_until 40 "the late one runs" sh -c "limpet get pod late | grep -q Running"
+check "pods are removed" limpet delete pod reader hard late bystander --timeout=60s
+check "no mount is left" test "$(mounts)" = 0
+check "no directory" test -z "$(ls $data/pods)"
+check "the server keeps what was written" grep -q written /mnt/served/file
+step "nfs"
+END
+
 cat >"$work/case/run" <<'END'
 #!/bin/busybox sh
 . /lab/guest.sh
@@ -266,7 +407,7 @@ done
 finish
 END
 chmod +x "$work/case/run"
-echo "${LIMPET_LABELS:-apparmor pods}" >"$work/case/parts"
+echo "${LIMPET_LABELS:-apparmor up pods nfs}" >"$work/case/parts"
 truncate -s 128M "$work/disk"
 mkfs.ext4 -q -F "$work/disk" || exit 1
 tests/vm/run --memory 600 --timeout 300 --disk "$work/disk" "$work/case" "$work/out"
