@@ -292,7 +292,7 @@ choose_cgroup(const struct lp_container *container, const struct lp_process_conf
 	}
 	rc = lp_path_open(container->cgroup, below, O_PATH | O_DIRECTORY, 0, out_fd, err);
 	if (rc == -EXDEV)
-		return lp_err_say(err, rc, "bad sub cgroup path %.200s", below);
+		return lp_err_say(err, rc, "bad sub cgroup path: %.200s is not a sub cgroup path", below);
 	if (rc == -ENOENT)
 		return lp_err_say(err, rc, "exec: adding pid of a new process to cgroups: /%.160s/cgroup.procs: no such file or directory", below);
 	return rc < 0 ? lp_err_wrap(err, "cgroup %s", config->sub_cgroup) : 0;

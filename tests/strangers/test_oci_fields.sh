@@ -333,7 +333,7 @@ case_an_exec_in_a_cgroup_below() {
 	mkdir "$(cgroup_root)/$LP_STORY_CGROUP/case/below"
 	shows "/case/below$" o exec --cgroup below a cat /proc/self/cgroup
 	shows "/case$" o exec --cgroup / a grep ^0:: /proc/self/cgroup
-	refuses "bad sub cgroup path" o exec --cgroup .. a true
+	refuses "bad sub cgroup path: .. is not a sub cgroup path" o exec --cgroup .. a true
 	refuses "adding pid .*nonesuch.*no such file" o exec --cgroup nonesuch a true
 	o pause a
 	refuses "paused" o exec a true
