@@ -86,6 +86,9 @@ lp_record_find(const struct lp_container_record *record, int *out_pidfd, struct 
 	if (record->pid <= 0 || strcmp(boot, record->boot_id) != 0)
 		return lp_err_say(err, -ESRCH, "the process of container %s belonged to an earlier boot", record->id);
 	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)record->pid, 0);
+	/* Reaped while the kernel looked, or now the number of a thread: EINVAL, newer kernels say ENOENT (pidfd_prepare). */
+	if (pidfd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT))
+		return lp_err_say(err, -ESRCH, "process %d of container %s is gone", (int)record->pid, record->id);
 	if (pidfd < 0)
 		return lp_err_set(err, -errno, "process %d of container %s", (int)record->pid, record->id);
 	/* The pidfd pins the number: what stat says now is about the same process. */
