@@ -674,7 +674,7 @@ TEST(an_exec_goes_into_a_cgroup_below_and_nowhere_else)
 	CHECK_STR(cage->out, "0::/\n");
 	cage->config.process.sub_cgroup = "../..";
 	CHECK_ERR(cage_exec(cage, "true", &end), -EXDEV);
-	CHECK_HAS(cage->err.text, "bad sub cgroup path: .. is not a sub cgroup path");
+	CHECK_HAS(cage->err.text, "bad sub cgroup path: ../.. is not a sub cgroup path");
 	cage->config.process.sub_cgroup = "nonesuch";
 	CHECK_ERR(cage_exec(cage, "true", &end), -ENOENT);
 	cage->config.process.sub_cgroup = NULL;
