@@ -178,12 +178,20 @@ set_apparmor(const char *profile, int proc_fd, struct lp_err *err)
 static int
 set_selinux(const char *label, int proc_fd, struct lp_err *err)
 {
+	lp_auto_buf struct lp_buf taken = { 0 };
 	int rc;
 
 	if (!lp_traits_has_selinux(proc_fd))
 		return lp_err_say(err, -EOPNOTSUPP, "SELinux label %.150s: this kernel has no SELinux", label);
 	rc = lp_path_put(proc_fd, "self/attr/exec", label, err);
-	return rc < 0 ? lp_err_wrap(err, "SELinux label %.100s", label) : 0;
+	if (rc < 0)
+		return lp_err_wrap(err, "SELinux label %.100s", label);
+	/* Before it has a policy the kernel takes every label for its own, which is a name without colons. */
+	lp_buf_init(&taken, LABEL_BYTES);
+	rc = lp_path_read(proc_fd, "self/attr/exec", &taken, err);
+	if (rc == 0 && strchr(label, ':') && !strchr(lp_buf_text(&taken), ':'))
+		return lp_err_say(err, -EOPNOTSUPP, "SELinux label %.150s: SELinux has no policy yet", label);
+	return rc;
 }
 
 static int

@@ -1,7 +1,8 @@
 #!/bin/sh
-# tests/vm/test_labels.sh - what a distribution's kernel has and a board's may not: AppArmor confines containers of limpet-oci and pods, SELinux without
-# a policy is told by name, and a volume of an NFS server is mounted, written, lost and given back.
+# tests/vm/test_labels.sh - what a distribution's kernel has and a board's may not: AppArmor confines containers of limpet-oci and pods, SELinux those
+# of limpet-oci (and without a policy a label is refused by name), and a volume of an NFS server is mounted, written, lost and given back.
 #
+# Env     LIMPET_LABELS  parts to run alone, e.g. "apparmor" or "up nfs"; LIMPET_LABELS_KERNEL words for their kernel
 # Makes   profiles compiled here by AppArmor's own parser (tests/vm/engines) and loaded in the guest by writing them to securityfs
 set -u
 cd "$(dirname "$0")/../.."
@@ -20,11 +21,15 @@ echo hidden >"$work/case/rootfs/other"
 cp tests/vm/guest.sh build/images/busybox.tar "$work/case/"
 
 # ---- profiles
+compiler() {	# one of the engines' programs
+	program=$1
+	shift
+	build/vm/engines/lib/ld-linux-x86-64.so.2 --library-path build/vm/engines/lib build/vm/engines/bin/$program "$@"
+}
 compile() {	# name; the profile from stdin
 	abi=build/vm/engines/apparmor-abi
 	cat >"$work/profile"
-	build/vm/engines/lib/ld-linux-x86-64.so.2 --library-path build/vm/engines/lib build/vm/engines/bin/apparmor_parser -q --config-file /dev/null \
-		--base "$work" --policy-features $abi/3.0 --kernel-features $abi/3.0 -QKS "$work/profile" >"$work/case/$1" 2>"$work/parser" &&
+	compiler apparmor_parser -q --config-file /dev/null --base "$work" --policy-features $abi/3.0 --kernel-features $abi/3.0 -QKS "$work/profile" >"$work/case/$1" 2>"$work/parser" &&
 		[ -s "$work/case/$1" ] || { cat "$work/parser"; exit 1; }
 }
 ln -s "$PWD/build/vm/engines/apparmor-abi" "$work/abi"
@@ -40,6 +45,30 @@ profile lab-other flags=(attach_disconnected,mediate_deleted) {
 }
 END
 compile default <agent/limpet-default.apparmor
+
+# A policy of SELinux: who is container_t does not read what is hidden_t; classes that it does not name are free
+cat >"$work/policy.cil" <<'END'
+(mls false)
+(policycap nnp_nosuid_transition)
+(class process (transition dyntransition)) (class file (read))
+(classorder (process file))
+(sid kernel) (sid security) (sid unlabeled)
+(sidorder (kernel security unlabeled))
+(user u) (role r) (role object_r) (userrole u r) (userrole u object_r)
+(category c0) (categoryorder (c0)) (sensitivity s0) (sensitivityorder (s0)) (sensitivitycategory s0 (c0))
+(userlevel u (s0)) (userrange u ((s0) (s0 (c0))))
+(type kernel_t) (type container_t) (type hidden_t)
+(roletype r kernel_t) (roletype r container_t) (roletype object_r kernel_t) (roletype object_r hidden_t)
+(sidcontext kernel (u r kernel_t ((s0) (s0))))
+(sidcontext security (u object_r kernel_t ((s0) (s0))))
+(sidcontext unlabeled (u object_r kernel_t ((s0) (s0))))
+(genfscon proc "/" (u object_r kernel_t ((s0) (s0))))
+(genfscon proc "/version" (u object_r hidden_t ((s0) (s0))))
+(allow kernel_t kernel_t (process (transition))) (allow kernel_t container_t (process (transition)))
+(allow kernel_t kernel_t (file (read))) (allow kernel_t container_t (file (read))) (allow kernel_t hidden_t (file (read)))
+(allow container_t kernel_t (file (read))) (allow container_t container_t (file (read)))
+END
+compiler secilc -U allow -c 33 -o "$work/case/policy" -f /dev/null "$work/policy.cil" || exit 1
 
 # ---- bundles: name, python about c, p, l; command
 bundle() {
@@ -82,6 +111,12 @@ bundle hooked "p['apparmorProfile'] = 'lab-strict'
 c['hooks'] = {'createContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'cat /proc/self/attr/current >/tmp/hook-create']}]}" true
 bundle labelled "p['selinuxLabel'] = 'system_u:system_r:container_t:s0'" true
 bundle initial "p['selinuxLabel'] = 'kernel'" cat /proc/self/attr/current
+hidden='cat /proc/self/attr/current; echo; cat /proc/version'
+bundle contained "p['selinuxLabel'] = 'u:r:container_t'" sh -c "$hidden; sleep 1000"
+bundle gaining "p['selinuxLabel'] = 'u:r:container_t'; p['noNewPrivileges'] = False; seccomp(); user()" sh -c "$hidden"
+bundle kernels "" sh -c "$hidden"
+bundle mounts "l['mountLabel'] = 'u:object_r:hidden_t'" sh -c 'grep hidden_t /proc/self/mountinfo; echo x >/dev/shm/x && cat /dev/shm/x'
+bundle hidden "l['mountLabel'] = 'u:object_r:hidden_t'; p['selinuxLabel'] = 'u:r:container_t'" sh -c 'echo x >/dev/shm/x; cat /dev/shm/x'
 bundle mount "l['mountLabel'] = 'system_u:object_r:container_file_t:s0'" true
 # the container's own process, in JSON: with a profile, and without one
 python3 - "$work/case/bundles/long/config.json" "$work/case" "$tells" <<'PY' || exit 1
@@ -133,8 +168,10 @@ refused() {
 END
 
 cat >"$work/case/apparmor.sh" <<'END'
+mount -t securityfs securityfs /sys/kernel/security
 check "AppArmor is on" test "$(cat /sys/module/apparmor/parameters/enabled)" = Y
 
+load /lab/lab.profile
 # ---- a container is in its profile
 runs unconfined 1 1 1 free
 runs unconfined 1 1 1 said
@@ -211,6 +248,7 @@ pod a "$note: unconfined" "" "" guarded >"$work/case/noted.yaml"
 pod a "$note: localhost/lab-strict" "" "" guarded >"$work/case/allowed.yaml"
 
 cat >"$work/case/up.sh" <<'END'
+disk_up
 start_up
 check "the image loads" limpet image load --data-dir $data /lab/busybox.tar
 END
@@ -388,6 +426,41 @@ check "the server keeps what was written" grep -q written /mnt/served/file
 step "nfs"
 END
 
+# ---- the same kernel with SELinux, first without a policy
+cat >"$work/case/selinux.sh" <<'END'
+check "SELinux is on" grep -q selinuxfs /proc/filesystems
+refused "AppArmor profile lab-strict: AppArmor is off in this kernel" strict
+refused "SELinux label system_u:system_r:container_t:s0: SELinux has no policy yet" labelled
+refused "mount at .*Invalid argument" mount
+check "a label that is known" prints kernel o run --bundle /lab/bundles/initial initial
+check "start" o run -d --bundle /lab/bundles/plain plain </dev/null >/dev/null 2>&1
+check "exec with it" prints kernel o exec --process-label kernel plain cat /proc/self/attr/current
+shows "SELinux label a:b:c:d: SELinux has no policy yet" o exec --process-label a:b:c:d plain true
+check "delete" o delete -f plain
+
+# ---- and with one
+mount -t selinuxfs selinuxfs /sys/fs/selinux
+check "the policy is loaded" dd if=/lab/policy of=/sys/fs/selinux/load bs=1M count=1
+echo 1 >/sys/fs/selinux/enforce
+check "its own label" prints u:r:kernel_t cat /proc/self/attr/current
+o run --bundle /lab/bundles/kernels kernels >/tmp/told 2>&1
+check "without one ($(cat /tmp/told))" grep -q "Linux version" /tmp/told
+o run --bundle /lab/bundles/gaining gaining >/tmp/told 2>&1
+check "with one ($(cat /tmp/told))" grep -qx u:r:container_t /tmp/told
+check "it is denied" grep -q "/proc/version.*ermission denied" /tmp/told
+o run -d --bundle /lab/bundles/contained contained </dev/null >/tmp/told 2>&1
+wait_until 10 "with no_new_privs, too" grep -q "/proc/version.*ermission denied" /tmp/told
+shows "/proc/version.*ermission denied" o exec contained cat /proc/version
+shows "Linux version" o exec --process-label u:r:kernel_t contained cat /proc/version
+shows "SELinux label u:r:nobody_t.*Invalid argument" o exec --process-label u:r:nobody_t contained true
+check "delete" o delete -f contained
+refused "SELinux label system_u:system_r:container_t:s0.*Invalid argument" labelled
+shows "tmpfs .*context=u:object_r:hidden_t" o run --bundle /lab/bundles/mounts mounts
+shows "/dev/shm/x.*ermission denied" o run --bundle /lab/bundles/hidden hidden
+refused "mount at .*Invalid argument" mount
+step "selinux"
+END
+
 cat >"$work/case/run" <<'END'
 #!/bin/busybox sh
 . /lab/guest.sh
@@ -397,21 +470,25 @@ step() {
 load() {
 	check "load $1" dd if=$1 of=/sys/kernel/security/apparmor/.load bs=1M count=1
 }
-disk_up
 . /lab/oci.sh
-mount -t securityfs securityfs /sys/kernel/security
-load /lab/lab.profile
 for part in $(cat /lab/parts); do
 	. /lab/$part.sh
 done
 finish
 END
 chmod +x "$work/case/run"
-echo "${LIMPET_LABELS:-apparmor up pods nfs}" >"$work/case/parts"
+
+# ---- two machines
+status=0
+machine() {	# its parts, words for the kernel
+	echo "$1" >"$work/case/parts"
+	tests/vm/run --memory 600 --timeout 300 --disk "$work/disk" --append "$2" "$work/case" "$work/out" || status=1
+	cat "$work/out/console" 2>/dev/null
+	[ -z "${LIMPET_KEEP:-}" ] || cp -r "$work/out" "$LIMPET_KEEP"
+}
 truncate -s 128M "$work/disk"
 mkfs.ext4 -q -F "$work/disk" || exit 1
-tests/vm/run --memory 600 --timeout 300 --disk "$work/disk" "$work/case" "$work/out"
-rc=$?
-cat "$work/out/console" 2>/dev/null
-[ -z "${LIMPET_KEEP:-}" ] || cp -r "$work/out" "$LIMPET_KEEP"
-exit $rc
+[ -n "${LIMPET_LABELS:-}" ] && { machine "$LIMPET_LABELS" "${LIMPET_LABELS_KERNEL:-}"; exit $status; }
+machine "selinux" security=selinux
+machine "apparmor up pods nfs" ""
+exit $status
