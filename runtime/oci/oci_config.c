@@ -336,18 +336,18 @@ open_root(const struct lp_oci_config *config)
 	return lp_path_root(config->rootfs, false, &fd, NULL) < 0 ? -1 : fd;
 }
 
-/* crun's word for a program that stays in its caller's groups (podman --group-add keep-groups). */
-static int
-keep_groups(const struct lp_oci_spec *spec, struct lp_process_config *process, struct lp_err *err)
+void
+lp_oci_config_groups(const struct lp_oci_spec *spec, struct lp_process_config *process, struct lp_buf *notes)
 {
 	static const char name[] = "run.oci.keep_original_groups";
 
 	for (size_t i = 0; i < spec->annotations.count; i++)
 		if (strcmp(spec->annotations.items[i].key, name) == 0 && strcmp(spec->annotations.items[i].value, "1") == 0)
 			process->keep_groups = true;
-	if (process->keep_groups && process->group_count)
-		return lp_err_say(err, -EINVAL, "process.user.additionalGids: cannot be given together with the annotation %s", name);
-	return 0;
+	if (!process->keep_groups || process->group_count == 0)
+		return;
+	process->group_count = 0;
+	(void)lp_buf_printf(notes, "%sthe caller's groups instead of additionalGids, as %s wants", notes->len ? "; " : "", name);	/* a note: cut, if need be */
 }
 
 static int
@@ -371,8 +371,7 @@ make_process(struct lp_arena *arena, const struct lp_oci_spec *spec, struct lp_o
 	if (rc == 0 && spec->linux_ && spec->linux_->personality)
 		rc = make_personality(spec->linux_->personality, &out->container.process, err);
 	out->container.process.no_program = !spec->process;
-	if (rc == 0)
-		rc = keep_groups(spec, &out->container.process, err);
+	lp_oci_config_groups(spec, &out->container.process, &out->notes);
 	return rc < 0 ? rc : lp_oci_config_seccomp(arena, spec, out, &out->container.process, err);
 }
 

@@ -34,6 +34,12 @@ void lp_oci_config_fini(struct lp_oci_config *config);
 int lp_oci_config_seccomp(struct lp_arena *arena, const struct lp_oci_spec *spec, struct lp_oci_config *config,
     struct lp_process_config *process, struct lp_err *err);
 
+/*
+ * crun's annotation for a program that stays in its caller's groups (podman --group-add keep-groups). podman names the image's groups as well:
+ * they are left out with a note.
+ */
+void lp_oci_config_groups(const struct lp_oci_spec *spec, struct lp_process_config *process, struct lp_buf *notes);
+
 /* A list of hooks as the runtime has them; without an environment of its own a hook gets ours, as with runc and crun. */
 int lp_oci_config_hooks(struct lp_arena *arena, const struct lp_oci_hook *hooks, size_t count, const struct lp_hook **out, struct lp_err *err);
 

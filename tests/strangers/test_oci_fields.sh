@@ -108,6 +108,12 @@ l['cgroupsPath'] += '2'
 	done
 	o delete -f first
 }
+prints_groups() {
+	wanted=$1
+	shift
+	got=$("$@" 2>&1 | sed 's/^Groups:[[:space:]]*//; s/ *$//')
+	[ "$got" = "$wanted" ] || { echo "got $got and not $wanted"; return 1; }
+}
 case_groups_of_the_caller() {
 	config "c['annotations'] = {'run.oci.keep_original_groups': '1'}" grep Groups: /proc/self/status
 	setpriv --groups 11,12,13 "$oci" --root "$state" run a >"$out" 2>&1
@@ -115,8 +121,15 @@ case_groups_of_the_caller() {
 	config "" grep Groups: /proc/self/status
 	setpriv --groups 11,12,13 "$oci" --root "$state" run a >"$out" 2>&1
 	check "and else go" grep -qE "^Groups:.? *$" "$out"
-	config "c['annotations'] = {'run.oci.keep_original_groups': '1'}; p['user']['additionalGids'] = [5]" true
-	refuses "additionalGids" o run a
+	config "c['annotations'] = {'run.oci.keep_original_groups': '1'}; p['user']['additionalGids'] = [5]" grep Groups: /proc/self/status
+	setpriv --groups 11,12 "$oci" --root "$state" --log "$dir/log" run a >"$out" 2>&1
+	check "those of the image are left out" grep -q "^Groups:.11 12 *$" "$out"
+	check "and the log tells" grep -q "instead of additionalGids" "$dir/log"
+	config "c['annotations'] = {'run.oci.keep_original_groups': '1'}; p['user']['additionalGids'] = [5]" sleep 100
+	o run -d a
+	check "exec is in its caller's" prints_groups "11 12" setpriv --groups 11,12 "$oci" --root "$state" exec a grep Groups: /proc/self/status
+	check "or in those it names" prints_groups "5 7" o exec -g 7 a grep Groups: /proc/self/status
+	o delete -f a
 }
 case_several_rows_of_ids() {
 	rows="[{'containerID': 0, 'hostID': 300000, 'size': 1}, {'containerID': 1, 'hostID': 310000, 'size': 99}, {'containerID': 1000, 'hostID': 320000, 'size': 1}]"

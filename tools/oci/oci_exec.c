@@ -245,6 +245,8 @@ prepare(struct making *making, const struct lp_oci_line *line, struct lp_err *er
 		rc = lp_oci_config_seccomp(&making->found.arena, making->spec, &making->config, &making->process, err);
 	if (rc < 0)
 		return rc;
+	if (wanted.groups.count == 0)
+		lp_oci_config_groups(making->spec, &making->process, &making->config.notes);
 	making->process.keep_fds = (uint32_t)wanted.preserve_fds;
 	making->process.sub_cgroup = wanted.cgroup;
 	if (making->config.notes.len)
