@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -14,7 +15,7 @@
 #include "base/auto.h"
 #include "base/path.h"
 
-enum { PROC_MAGIC = 0x9fa0, LOG_BYTES = 200 };
+enum { PROC_MAGIC = 0x9fa0, LOG_BYTES = 200, PATH_BYTES = 4096, LINKS_MAX = 40 };
 
 /* The kernel's own words ("e overlay: No changes allowed ..."), or "" when it has none. */
 static void
@@ -253,7 +254,7 @@ open_target(int root_fd, const char *path, bool directory, bool plain, int *out_
 __attribute__((noinline)) static int
 make_file(int root_fd, const char *path, struct lp_err *err)
 {
-	char above[4096];
+	char above[PATH_BYTES];
 	size_t len = strlen(path);
 	const char *last;
 	lp_auto_fd int dir = -1;
@@ -275,6 +276,99 @@ make_file(int root_fd, const char *path, struct lp_err *err)
 	return 0;
 }
 
+/* A symbolic link's text, 0 when the path is none or not there yet. */
+static int
+read_link(int root_fd, const char *path, char out[static PATH_BYTES], struct lp_err *err)
+{
+	lp_auto_fd int fd = -1;
+	struct stat st;
+	ssize_t len;
+	int rc = lp_path_open_in_root(root_fd, path, O_PATH | O_NOFOLLOW, 0, &fd, err);
+
+	if (rc == -ENOENT) {
+		lp_err_clear(err);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (fstat(fd, &st) < 0)
+		return lp_err_set(err, -errno, "look at %s", path);
+	if (!S_ISLNK(st.st_mode))
+		return 0;
+	len = readlinkat(fd, "", out, PATH_BYTES - 1);
+	if (len <= 0)
+		return lp_err_set(err, len < 0 ? -errno : -ENOENT, "read the link %s", path);
+	out[len] = '\0';
+	return 1;
+}
+
+/*
+ * The path that a path with links means inside root, whether it is there or not: openat2 follows a link to what is there only. It says
+ * where to make something; made and opened it is inside root in any case, whoever changes links meanwhile.
+ */
+static int
+straighten(int root_fd, const char *path, char out[static PATH_BYTES], struct lp_err *err)
+{
+	lp_auto_free char *rest = strdup(path);
+	char link[PATH_BYTES];
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (unsigned links = 0; rest && links <= LINKS_MAX;) {
+		char *part = rest + strspn(rest, "/"), *next = part + strcspn(part, "/");
+		size_t size = (size_t)(next - part);
+		int rc;
+
+		if (size == 0)
+			return 0;
+		if (len + 1 + size >= PATH_BYTES)
+			return lp_err_set(err, -ENAMETOOLONG, "mount target %.100s", path);
+		out[len] = '/';
+		memcpy(out + len + 1, part, size);
+		out[len + 1 + size] = '\0';
+		if (strcmp(out + len, "/..") == 0) {
+			out[len] = '\0';
+			len = len ? (size_t)(strrchr(out, '/') - out) : 0;
+		} else if (strcmp(out + len, "/.") != 0) {
+			rc = read_link(root_fd, out, link, err);
+			if (rc < 0)
+				return rc;
+			if (rc > 0) {
+				char *longer = NULL;
+
+				if (asprintf(&longer, "%s%s", link, next) < 0)
+					return lp_err_set(err, -ENOMEM, "mount target %.100s", path);
+				free(rest);
+				rest = longer;
+				len = link[0] == '/' ? 0 : len;
+				links++;
+				out[len] = '\0';
+				continue;
+			}
+			len += 1 + size;
+		}
+		out[len] = '\0';
+		memmove(rest, next, strlen(next) + 1);
+	}
+	return lp_err_set(err, rest ? -ELOOP : -ENOMEM, "mount target %.100s", path);
+}
+
+/* A frame of its own, as make_file. */
+__attribute__((noinline)) static int
+make_target(int root_fd, const char *path, bool directory, struct lp_err *err)
+{
+	char straight[PATH_BYTES];
+	size_t len = strlen(path);
+	int rc;
+
+	if (!directory && (len == 0 || path[len - 1] == '/'))
+		return lp_err_set(err, -EINVAL, "mount target %s", path);
+	rc = straighten(root_fd, path, straight, err);
+	if (rc < 0)
+		return rc;
+	return directory ? lp_path_mkdirs_in_root(root_fd, straight, 0755, NULL, err) : make_file(root_fd, straight, err);
+}
+
 int
 lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *out_fd, struct lp_err *err)
 {
@@ -283,7 +377,7 @@ lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *
 	int rc = open_target(root_fd, path, directory, plain, &fd);
 
 	if (rc == -ENOENT) {
-		rc = directory ? lp_path_mkdirs_in_root(root_fd, path, 0755, NULL, err) : make_file(root_fd, path, err);
+		rc = make_target(root_fd, path, directory, err);
 		if (rc < 0)
 			return rc;
 		rc = open_target(root_fd, path, directory, plain, &fd);

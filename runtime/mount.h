@@ -67,7 +67,7 @@ int lp_mount_source(const struct lp_mount *mount, uint32_t uid, uint32_t gid, in
 
 /*
  * The target of a mount inside root, made when missing (a directory, or an empty file). `plain`: no part may be a
- * symbolic link. Links resolve inside root otherwise.
+ * symbolic link. Links resolve inside root otherwise, and one that leads to nothing yet gets what it leads to.
  */
 int lp_mount_target(int root_fd, const char *path, bool directory, bool plain, int *out_fd, struct lp_err *err);
 

@@ -57,6 +57,37 @@ TEST(links_resolve_inside_the_root_and_never_outside)
 	CHECK(fstatat(root, "etc/new", &want, 0) == 0);
 }
 
+TEST(a_link_to_nothing_gets_what_it_leads_to_inside_the_root)
+{
+	lp_auto_fd int root = open_root(), fd = -1;
+	struct stat got, want;
+
+	CHECK(mkdirat(root, "etc", 0755) == 0 && mkdirat(root, "real", 0755) == 0 && mkdirat(root, "real/sub", 0755) == 0);
+	CHECK(symlinkat("../run/resolve/stub.conf", root, "etc/resolv.conf") == 0);
+	CHECK_OK(lp_mount_target(root, "/etc/resolv.conf", false, false, &fd, &err), &err);
+	CHECK(fstat(fd, &got) == 0 && S_ISREG(got.st_mode));
+	CHECK(fstatat(root, "run/resolve/stub.conf", &want, AT_SYMLINK_NOFOLLOW) == 0 && got.st_ino == want.st_ino);
+	lp_close(&fd);
+	/* Out of the root is the root; a step up is one from where a link leads, not from where it lies; links lead to links. */
+	CHECK(symlinkat("/../../../limpet-test-nowhere/./x", root, "etc/out") == 0);
+	CHECK(symlinkat("/real/sub", root, "far") == 0 && symlinkat("../beside", root, "real/sub/up") == 0);
+	CHECK(symlinkat("far/up", root, "twice") == 0);
+	CHECK_OK(lp_mount_target(root, "/etc/out/deep", true, false, &fd, &err), &err);
+	lp_close(&fd);
+	CHECK(fstatat(root, "limpet-test-nowhere/x/deep", &want, 0) == 0 && S_ISDIR(want.st_mode));
+	CHECK(access("/limpet-test-nowhere", F_OK) < 0);
+	CHECK_OK(lp_mount_target(root, "/twice", false, false, &fd, &err), &err);
+	lp_close(&fd);
+	CHECK(fstatat(root, "real/beside", &want, 0) == 0 && S_ISREG(want.st_mode));
+	/* Two that lead to each other and nowhere, a part that is a file, a target that may be no link. */
+	CHECK(symlinkat("b/x", root, "a") == 0 && symlinkat("a/x", root, "b") == 0);
+	CHECK_ERR(lp_mount_target(root, "/a", false, false, &fd, &err), -ELOOP);
+	CHECK_ERR(lp_mount_target(root, "/real/beside/x", false, false, &fd, &err), -ENOTDIR);
+	CHECK(symlinkat("nothing", root, "etc/plain") == 0);
+	CHECK_ERR(lp_mount_target(root, "/etc/plain", true, true, &fd, &err), -ELOOP);
+	CHECK_INT(fd, -1);
+}
+
 TEST(the_kernels_words_come_with_a_refusal)
 {
 	const struct lp_mount_option option = { "nonesuch", "1" };

@@ -194,6 +194,21 @@ for name, options in ('odd', []), ('own', ['size=64k', 'mode=0410']), ('new', ['
 	check "the directory is as before" test "$(stat -c %a rootfs/m/odd)" = 7751
 	rm -rf rootfs/m
 }
+# An image's /etc/resolv.conf is often a link to what only a running system has.
+case_a_mount_over_a_link_to_nothing() {
+	rm -rf rootfs/etc/resolv.conf rootfs/run/resolve
+	ln -s ../run/resolve/stub.conf rootfs/etc/resolv.conf
+	echo "nameserver 192.0.2.1" >"$dir/resolv"
+	config "
+m.append({'destination': '/etc/resolv.conf', 'type': 'bind', 'source': '$dir/resolv', 'options': ['bind', 'ro']})
+" cat /etc/resolv.conf
+	for run in first second; do
+		shows "^nameserver 192.0.2.1" o run a
+	done
+	check "it lies where the link leads" test -f rootfs/run/resolve/stub.conf -a ! -s rootfs/run/resolve/stub.conf
+	check "the link is as before" test "$(readlink rootfs/etc/resolv.conf)" = ../run/resolve/stub.conf
+	rm -rf rootfs/etc/resolv.conf rootfs/run/resolve
+}
 case_options_of_mounts() {
 	options="ro:ro nosuid:nosuid nodev:nodev noexec:noexec noatime:noatime nodiratime:nodiratime relatime:relatime nosymfollow:nosymfollow sync:sync dirsync:dirsync"
 	config "
