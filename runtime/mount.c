@@ -353,20 +353,32 @@ straighten(int root_fd, const char *path, char out[static PATH_BYTES], struct lp
 	return lp_err_set(err, rest ? -ELOOP : -ENOMEM, "mount target %.100s", path);
 }
 
+static int
+make_plainly(int root_fd, const char *path, bool directory, struct lp_err *err)
+{
+	return directory ? lp_path_mkdirs_in_root(root_fd, path, 0755, NULL, err) : make_file(root_fd, path, err);
+}
+
 /* A frame of its own, as make_file. */
 __attribute__((noinline)) static int
-make_target(int root_fd, const char *path, bool directory, struct lp_err *err)
+make_behind_links(int root_fd, const char *path, bool directory, struct lp_err *err)
 {
 	char straight[PATH_BYTES];
-	size_t len = strlen(path);
-	int rc;
+	int rc = straighten(root_fd, path, straight, err);
 
-	if (!directory && (len == 0 || path[len - 1] == '/'))
-		return lp_err_set(err, -EINVAL, "mount target %s", path);
-	rc = straighten(root_fd, path, straight, err);
-	if (rc < 0)
+	return rc < 0 ? rc : make_plainly(root_fd, straight, directory, err);
+}
+
+static int
+make_target(int root_fd, const char *path, bool directory, struct lp_err *err)
+{
+	int rc = make_plainly(root_fd, path, directory, err);
+
+	/* A link to nothing is there for who makes, and is not for who opens: only then it is worth to look for one. */
+	if (rc != -ENOENT && rc != -EEXIST)
 		return rc;
-	return directory ? lp_path_mkdirs_in_root(root_fd, straight, 0755, NULL, err) : make_file(root_fd, straight, err);
+	lp_err_clear(err);
+	return make_behind_links(root_fd, path, directory, err);
 }
 
 int
