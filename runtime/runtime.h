@@ -283,6 +283,11 @@ struct lp_container_config {
 	 * of its creator, which may end; with a creator that ends before, it ends too. -1: it waits for lp_container_start.
 	 */
 	int start_fd;
+	/*
+	 * What waits there may be looked at by its owner meanwhile: an ordinary user has no other way to its namespaces. Who is inside must have
+	 * all its rights to do so (ptrace(2)), and it is hidden again before the program's start.
+	 */
+	bool show_waiting;
 };
 
 /*

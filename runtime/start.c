@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -42,6 +43,9 @@ lp_start_wait(const struct lp_container_config *config, int *sock, struct lp_err
 
 	int given = -1;
 
+	/* Before the creator is told: who comes right after it must not find the door closed. */
+	if (rc == 0 && config->show_waiting && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		rc = lp_err_set(err, -errno, "become visible");
 	if (rc == 0)
 		rc = lp_handoff_send(*sock, LP_HANDOFF_READY, NULL, -1, err);
 	if (rc == 0)
@@ -64,6 +68,8 @@ lp_start_wait(const struct lp_container_config *config, int *sock, struct lp_err
 		lp_close(&fd);
 		if (rc != 1 || message.kind != LP_HANDOFF_GO)
 			continue;	/* who came had nothing to say */
+		if (config->show_waiting && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+			return lp_err_set(err, -errno, "become undumpable");
 		*sock = lp_take_fd(&conn);
 		(void)close(config->start_fd);	/* nobody else is waited for */
 		return 0;

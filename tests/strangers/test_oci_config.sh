@@ -287,6 +287,9 @@ case_an_ordinary_user() {
 	wait_until 5 "stopped" sh -c "'$oci' --root '$dir/home/state' state a | grep -q '\"stopped\"'"
 	check "delete" user delete a
 	check "create" user create a
+	shows "^uid=0.*gid=0" user exec a id
+	check "what waits is hidden from who has less" user exec a sh -c 'for of in exe root fd/0 ns/net; do ! readlink /proc/1/$of || exit 1; done; ! cat /proc/1/environ /proc/1/mem'
+	check "still created" sh -c "'$oci' --root '$dir/home/state' state a | grep -q '\"created\"'"
 	check "start" user start a
 	check "delete by force" user delete --force a
 	check "nothing is left" test -z "$(ls -A "$dir/home/state")"

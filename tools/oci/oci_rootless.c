@@ -174,6 +174,7 @@ lp_oci_rootless_enter(struct lp_oci_config *config, struct lp_err *err)
 		rc = lp_err_set(err, -errno, "new mount namespace");
 	if (rc == 0)
 		rc = become_root(err);
+	container->show_waiting = true;	/* or else lp_oci_rootless_join finds nothing before start */
 	container->ns[LP_NS_USER] = (struct lp_ns_choice){ .how = LP_NS_HOST, .fd = -1 };
 	container->uid_count = container->gid_count = 0;
 	return rc;
