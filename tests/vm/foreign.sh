@@ -142,7 +142,7 @@ took "a node without a manager"
 finish
 END
 chmod +x "$work/case/run"
-tests/vm/run --arch "$arch" --memory 512 --timeout 240 --disk "$work/disk" "$work/case" "$work/out"
+tests/vm/run --arch "$arch" --memory 512 --timeout 400 --disk "$work/disk" "$work/case" "$work/out"
 rc=$?
 cat "$work/out/console" 2>/dev/null
 keep() {	# all that came back, for a look
