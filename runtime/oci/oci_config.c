@@ -200,6 +200,13 @@ make_mounts(struct lp_arena *arena, const struct lp_oci_spec *spec, const char *
 	return rc;
 }
 
+/* Every container has it already, as a link into its own devpts. */
+static bool
+is_ptmx(const struct lp_oci_device *device)
+{
+	return strcmp(device->path, "/dev/ptmx") == 0 && device->type[0] != 'b' && device->type[0] != 'p' && device->major.value == 5 && device->minor.value == 2;
+}
+
 static int
 make_devices(struct lp_arena *arena, const struct lp_oci_linux_ *linux_, struct lp_container_config *config, struct lp_err *err)
 {
@@ -215,7 +222,7 @@ make_devices(struct lp_arena *arena, const struct lp_oci_linux_ *linux_, struct 
 		if (device->path[0] != '/')
 			return lp_err_say(err, -EINVAL, "linux.devices[%zu].path: is not absolute", i);
 		devices[i] = (struct lp_device){
-			.path = device->path, .type = device->type[0] == 'u' ? 'c' : device->type[0],
+			.path = is_ptmx(device) ? NULL : device->path, .type = device->type[0] == 'u' ? 'c' : device->type[0],
 			.major = (int32_t)device->major.value, .minor = (int32_t)device->minor.value,
 			.read = true, .write = true, .mknod = true,
 			.mode = (uint32_t)device->mode.value & 07777, .uid = (uint32_t)device->uid.value, .gid = (uint32_t)device->gid.value,

@@ -106,6 +106,10 @@ case_devices() {
 	check "a node" grep -q "/dev/mine character special file 640 3 4" "$dir/out"
 	check "a fifo" grep -q "/dev/pipe fifo 600" "$dir/out"
 	check "the usual ones" grep -q "/dev/null character special file 666" "$dir/out"
+	config "l['devices'] = [{'path': '/dev/ptmx', 'type': 'c', 'major': 5, 'minor': 2}]" sh -c 'stat -L -c "%F %a %u %g %t:%T" /dev/ptmx; readlink /dev/ptmx'
+	o run a >"$dir/out" 2>&1
+	check "the terminals' own, named once more" grep -q "^character special file 666 0 0 5:2" "$dir/out"
+	check "is the container's" grep -qx "pts/ptmx" "$dir/out"
 }
 case_seccomp() {
 	config "l['seccomp'] = {'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': [{'names': ['mkdir', 'mkdirat', 'nosuchcall'], 'action': 'SCMP_ACT_ERRNO', 'errnoRet': 95}]}" \
