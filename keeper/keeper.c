@@ -129,6 +129,7 @@ forget(struct lp_keeper *keeper, int64_t now_ms)
 			lp_ward_kill(&keeper->wards[i]);
 	if (anything_runs(keeper) || !lp_list_empty(&keeper->remains))
 		return;			/* their ends make us look again */
+	lp_watch_stop(&keeper->reaper_watch);
 	(void)lp_sandbox_kill(&keeper->sandbox, NULL);		/* what an exec left behind, with the host's pid namespace */
 	if (lp_sandbox_remove(&keeper->sandbox, &keeper->pod, keeper->keep_logs, &err) == -EBUSY) {
 		(void)lp_timer_start(keeper->loop, &keeper->due, now_ms + AGAIN_MS, look_later);
@@ -305,6 +306,27 @@ lp_keeper_resize(struct lp_keeper *keeper, const char *container, const struct l
 	return lp_cgroup_update(keeper->sandbox.cgroup_fd, limits, NULL, err);
 }
 
+/* Only a new namespace helps, and who makes a pod anew behind a keeper that is gone is the agent. */
+static void
+reaper_ended(struct lp_watch *watch, uint32_t events, int64_t now_ms)
+{
+	struct lp_keeper *keeper = lp_of(watch, struct lp_keeper, reaper_watch);
+
+	(void)events;
+	(void)now_ms;
+	lp_watch_stop(watch);
+	if (!keeper->facts.stopping && !keeper->done && !keeper->forget)
+		lp_loop_stop(keeper->loop);
+}
+
+int
+lp_keeper_watch_reaper(struct lp_keeper *keeper, struct lp_err *err)
+{
+	if (keeper->sandbox.ns.reaper_fd < 0)
+		return 0;
+	return lp_watch_start(keeper->loop, &keeper->reaper_watch, keeper->sandbox.ns.reaper_fd, EPOLLIN, reaper_ended, err);
+}
+
 /* The machine goes down: end the pod in good order and leave its state behind. */
 static void
 signalled(void *arg, int signo, int64_t now_ms)
@@ -398,6 +420,8 @@ begin(struct lp_keeper *keeper, struct lp_err *err)
 	(void)write_state(keeper, NULL);	/* names the cgroup before it exists, so that it can always be cleaned up */
 	(void)lp_sandbox_make(&keeper->sandbox, &keeper->pod, &keeper->broken);
 	rc = lp_talk_listen(keeper, err);
+	if (!rc)
+		rc = lp_keeper_watch_reaper(keeper, err);
 	if (rc < 0)
 		return rc;
 	lp_talk_adopt(keeper, LP_KEEPER_FD_AGENT);

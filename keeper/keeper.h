@@ -37,6 +37,7 @@ struct lp_keeper {
 	struct lp_control_pod pod;
 	char *note;			/* owned; newer than the record's; NULL: the record's */
 	struct lp_sandbox sandbox;
+	struct lp_watch reaper_watch;	/* first process of a shared pid namespace */
 	struct lp_err broken;		/* code < 0: the pod could not be made */
 	bool expired;			/* it had its time: DeadlineExceeded */
 	struct lp_plan_pod facts;
@@ -65,6 +66,9 @@ void lp_keeper_forget(struct lp_keeper *keeper, bool keep_logs);
 int lp_keeper_resize(struct lp_keeper *keeper, const char *container, const struct lp_cgroup_limits *limits, struct lp_err *err);
 /* How long the pod may live from its go; 0: for ever. */
 void lp_keeper_set_deadline(struct lp_keeper *keeper, int64_t deadline_ms);
+
+/* The first process of a shared pid namespace must not end before the pod: without it nothing can be started any more. */
+int lp_keeper_watch_reaper(struct lp_keeper *keeper, struct lp_err *err);
 
 /* Something that must not be forgotten has changed: write the state file, tell the agent. */
 void lp_keeper_changed(struct lp_keeper *keeper);

@@ -553,6 +553,8 @@ load(struct lp_keeper *keeper, const struct saved *saved, struct lp_err *err)
 	rc = load_execs(keeper, saved, err);
 	if (!rc)
 		rc = lp_talk_resume(keeper, err);
+	if (!rc)
+		rc = lp_keeper_watch_reaper(keeper, err);
 	return rc;
 }
 

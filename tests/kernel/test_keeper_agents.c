@@ -475,6 +475,30 @@ TEST(without_cgroups_a_shared_pid_namespace_ends_with_its_pod_too)
 	dead_without_cgroups(true);
 }
 
+TEST(a_keeper_goes_when_the_first_process_of_its_pid_namespace_has_ended)
+{
+	lp_auto_buf struct lp_buf text;
+	struct lp_err err;
+	char path[128];
+
+	lp_buf_init(&text, 4096);
+	solo_init();
+	solo_add("main", "while :; do sleep 0.05; done");
+	solo.pod.share_pids = true;
+	solo.pod.policy = LP_CONTROL_ALWAYS;
+	solo_spawn();
+	solo_go();
+	SOLO_UNTIL(solo_runs("main"));
+	(void)snprintf(path, sizeof(path), "%s/reaper/cgroup.procs", solo.pod.cgroup);
+	CHECK_OK(lp_path_read(solo.how.cgroup_root_fd, path, &text, &err), &err);
+	CHECK(atoi(lp_buf_text(&text)) > 0);
+	CHECK(kill((pid_t)atoi(lp_buf_text(&text)), SIGKILL) == 0);
+	SOLO_UNTIL(solo.gone == 1);	/* nothing could be started here any more: the pod is to be made anew */
+	clean_up();
+	lp_close(&solo.netns_fd);
+	lp_close(&solo.dir_fd);
+}
+
 /* A state file as a dead keeper leaves it, that names this process. */
 static void
 forge(int32_t pid, uint64_t ticks, const char *boot_id)
