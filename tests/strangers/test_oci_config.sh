@@ -301,7 +301,22 @@ case_an_ordinary_user() {
 	o delete -f beside
 	rm "$dir/home/config.json"
 	check "root's spec" user spec
-	refuses "user namespaces|uidMappings" user run a
+	python3 - "$dir/home/config.json" <<'PY'
+import json, sys
+c = json.load(open(sys.argv[1]))
+c["process"]["terminal"] = False
+c["process"]["args"] = ["sleep", "100"]
+for m in c["mounts"]:
+    m["options"] = [o for o in m.get("options", []) if o != "gid=5"]
+json.dump(c, open(sys.argv[1], "w"))
+PY
+	check "gets a user namespace all the same" user run -d a
+	shows "^ +0 +1000 +1$" user exec a cat /proc/self/uid_map
+	shows "^CapPrm:.*00000020000420" user exec a cat /proc/1/status
+	shows "^CapPrm:.*00000020000420" user exec a cat /proc/self/status
+	check "delete" user delete -f a
+	sed -i 's/"uid": 0/"uid": 7/' "$dir/home/config.json"
+	refuses "user 7|id 7|uid 7" user run a
 	rm -rf "$dir/home"
 }
 case_an_ordinary_user_with_more_ids() {

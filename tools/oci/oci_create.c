@@ -133,6 +133,8 @@ read_config(struct making *making, const char *bundle, struct lp_err *err)
 		rc = lp_oci_read_file(path, &making->text, err);
 	if (rc == 0)
 		rc = lp_oci_spec_parse(&making->found.arena, lp_buf_text(&making->text), making->text.len, &making->spec, err);
+	if (rc == 0)
+		rc = lp_oci_rootless_amend(&making->found.arena, making->spec, err);
 	return rc < 0 ? rc : lp_oci_config_make(&making->found.arena, making->spec, bundle, &making->config, err);
 }
 

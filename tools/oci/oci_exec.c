@@ -233,6 +233,8 @@ prepare(struct making *making, const struct lp_oci_line *line, struct lp_err *er
 	lp_auto_fd int root = -1;
 	int rc = lp_oci_read_spec(&making->found.home, &making->found.arena, &making->spec, err);
 
+	if (rc == 0)
+		rc = lp_oci_rootless_amend(&making->found.arena, making->spec, err);
 	if (rc < 0)
 		return rc;
 	process = making->spec->process ? *making->spec->process : none;

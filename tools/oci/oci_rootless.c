@@ -28,6 +28,47 @@ lp_oci_rootless(void)
 	return strstr(lp_buf_text(&map), "4294967295") == NULL;
 }
 
+/* Whoever has joined a user namespace is root there. */
+static bool was_ordinary;
+
+static struct lp_oci_idmap *
+map_of_one(struct lp_arena *arena, uint32_t id)
+{
+	struct lp_oci_idmap *map = lp_arena_alloc(arena, sizeof(*map));
+
+	if (map)
+		*map = (struct lp_oci_idmap){ .inside = { .set = true }, .outside = { .value = id, .set = true }, .size = { .value = 1, .set = true } };
+	return map;
+}
+
+int
+lp_oci_rootless_amend(struct lp_arena *arena, struct lp_oci_spec *spec, struct lp_err *err)
+{
+	struct lp_oci_linux_ *linux_ = spec->linux_;
+	struct lp_oci_namespace_ *more;
+	size_t count = linux_ ? linux_->namespaces.count : 0;
+
+	if (!linux_ || (geteuid() == 0 && !was_ordinary))
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(linux_->namespaces.items[i].type, "user") == 0)
+			return 0;
+	more = lp_arena_alloc(arena, (count + 1) * sizeof(*more));
+	if (!more)
+		return lp_err_set(err, -ENOMEM, "namespaces");
+	if (count)
+		memcpy(more, linux_->namespaces.items, count * sizeof(*more));
+	more[count] = (struct lp_oci_namespace_){ .type = "user" };
+	linux_->namespaces.items = more;
+	linux_->namespaces.count = count + 1;
+	if (linux_->uids.count || linux_->gids.count)
+		return 0;
+	linux_->uids.items = map_of_one(arena, geteuid());
+	linux_->gids.items = map_of_one(arena, getegid());
+	linux_->uids.count = linux_->gids.count = 1;
+	return linux_->uids.items && linux_->gids.items ? 0 : lp_err_set(err, -ENOMEM, "id mappings");
+}
+
 /* ---- maps ---- */
 
 static bool
@@ -200,6 +241,7 @@ lp_oci_rootless_join(pid_t pid, struct lp_err *err)
 		return lp_err_set(err, -errno, "the user namespace of process %d", (int)pid);
 	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		return 0;
+	was_ordinary = true;
 	if (setns(theirs, CLONE_NEWUSER) < 0)
 		return lp_err_set(err, -errno, "enter the user namespace of process %d", (int)pid);
 	return become_root(err);

@@ -18,7 +18,13 @@
 /* Are we root here and everywhere? Else limits and cgroups may be refused to us. */
 bool lp_oci_rootless(void);
 
-/* Nothing to do for root. -EPERM for an ordinary user's config without a user namespace of its own. */
+/*
+ * An ordinary user's config without a user namespace gets one, its own, with one id: there is no other way (crun does the same, runc refuses).
+ * For create, and for exec behind lp_oci_rootless_join. Nothing to do for root.
+ */
+int lp_oci_rootless_amend(struct lp_arena *arena, struct lp_oci_spec *spec, struct lp_err *err);
+
+/* Nothing to do for root. -EPERM for an ordinary user's config without a user namespace. */
 int lp_oci_rootless_enter(struct lp_oci_config *config, struct lp_err *err);
 
 /* Into the user namespace of a process, when it is not ours and we are no root. */
