@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 
 #include "base/seam.h"
 
-enum { ALIGN = 16, FIRST_BLOCK = 2048, LARGEST_BLOCK = 262144 };
+enum { ALIGN = _Alignof(max_align_t), FIRST_BLOCK = 2048, LARGEST_BLOCK = 262144 };
 
 struct lp_arena_block {
 	struct lp_arena_block *next;

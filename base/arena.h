@@ -22,7 +22,7 @@ struct lp_arena {
 void lp_arena_init(struct lp_arena *arena, size_t max);
 void lp_arena_fini(struct lp_arena *arena);
 
-/* Zeroed, aligned to 16. NULL when the ceiling or memory is reached. */
+/* Zeroed, aligned for any type as malloc does it. NULL when the ceiling or memory is reached. */
 void *lp_arena_alloc(struct lp_arena *arena, size_t size);
 
 /* Copies of text; NULL on failure or when text is NULL. */

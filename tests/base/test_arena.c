@@ -1,6 +1,7 @@
 #include "tests/harness.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ TEST(memory_is_zeroed_aligned_and_apart)
 		unsigned char *p = lp_arena_alloc(&arena, size);
 
 		CHECK(p != NULL);
-		CHECK_INT((uintptr_t)p % 16, 0);
+		CHECK_INT((uintptr_t)p % _Alignof(max_align_t), 0);
 		for (size_t i = 0; i < size; i++)
 			CHECK_INT(p[i], 0);
 		memset(p, 0xff, size);
