@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/vm/test_labels.sh - what a distribution's kernel has and a board's may not: AppArmor confines containers of limpet-oci and pods, SELinux those
-# of limpet-oci (and without a policy a label is refused by name), and a volume of an NFS server is mounted, written, lost and given back.
+# of limpet-oci (and without a policy a label is refused by name), io.weight shares a disk, and a volume of an NFS server is mounted, written, lost and given back.
 #
 # Env     LIMPET_LABELS  parts to run alone, e.g. "apparmor" or "up nfs"; LIMPET_LABELS_KERNEL words for their kernel
 # Makes   profiles compiled here by AppArmor's own parser (tests/vm/engines) and loaded in the guest by writing them to securityfs
@@ -168,10 +168,9 @@ refused() {
 END
 
 cat >"$work/case/apparmor.sh" <<'END'
-mount -t securityfs securityfs /sys/kernel/security
 check "AppArmor is on" test "$(cat /sys/module/apparmor/parameters/enabled)" = Y
 
-load /lab/lab.profile
+profiles
 # ---- a container is in its profile
 runs unconfined 1 1 1 free
 runs unconfined 1 1 1 said
@@ -253,10 +252,12 @@ start_up
 check "the image loads" limpet image load --data-dir $data /lab/busybox.tar
 END
 cat >"$work/case/pods.sh" <<'END'
+profiles
 is_in() {	# label, what it may not make, pod
 	wait_until 60 "$3 runs" sh -c "limpet get pod $3 | grep -q Running"
-	check "$3: its label is told" prints "$1" sh -c "limpet logs $3 | head -n 1"
-	check "$3: what it may not" prints "$2" sh -c "limpet logs $3 | sed -n 's/.*create \\/*\\([a-z]*\\):.*ermission denied/\\1/p'"
+	limpet logs $3 >/tmp/told
+	check "$3: its label is told" prints "$1" head -n 1 /tmp/told
+	check "$3: what it may not" prints "$2" sh -c "sed -n 's/.*create \\/*\\([a-z]*\\):.*ermission denied/\\1/p' /tmp/told"
 	check "$3: exec is there too" prints "$1" limpet exec $3 -- cat /proc/self/attr/current
 }
 check "pods are applied" limpet apply -f /lab/pods.yaml
@@ -283,6 +284,7 @@ is_in "limpet-default (enforce)" "" admin
 shows "denied" limpet exec admin -- mount -t tmpfs t /tmp
 is_in unconfined "" admin-free
 shows mounted limpet exec admin-free -- sh -c 'mount -t tmpfs t /tmp && echo mounted'
+check "the allowed one is removed" limpet delete pod a -n guarded --timeout=60s
 check "pods are removed" limpet delete pod own of-pod noted free big unsaid missing default later admin admin-free big-later --timeout=60s
 step "pods"
 END
@@ -426,6 +428,38 @@ check "the server keeps what was written" grep -q written /mnt/served/file
 step "nfs"
 END
 
+# ---- weights of io, as a scheduler has them that knows any
+for weight in 100 800; do
+	bundle weight-$weight "
+l['resources'] = {'blockIO': {'weight': $weight}, 'devices': [{'allow': False, 'access': 'rwm'}, {'allow': True, 'type': 'b', 'major': 254, 'minor': 16, 'access': 'r'}]}
+l['devices'] = [{'path': '/dev/disk', 'type': 'b', 'major': 254, 'minor': 16, 'fileMode': 0o600, 'uid': 0, 'gid': 0}]
+" sh -c 'for at in 0 200 400 600; do while dd if=/dev/disk of=/dev/null bs=64k skip=$at iflag=direct 2>/dev/null; do :; done & done; wait'
+done
+cat >"$work/case/weights.sh" <<'END'
+insmod /lab/modules/bfq/*
+check "the scheduler" sh -c "echo bfq >/sys/block/vdb/queue/scheduler"
+# one request after the other, short turns, and no favour for whoever has just begun
+echo 0 >/sys/block/vdb/queue/iosched/low_latency
+echo 1 >/sys/block/vdb/queue/iosched/strict_guarantees
+echo 40 >/sys/block/vdb/queue/iosched/timeout_sync
+for weight in 100 800; do
+	o run -d --bundle /lab/bundles/weight-$weight weight-$weight </dev/null >/dev/null 2>&1 || { echo "FAILED: run weight-$weight"; failures=$((failures + 1)); }
+	check "its file" prints "default $weight" head -n 1 /sys/fs/cgroup/oci/weight-$weight/io.bfq.weight
+done
+reads() {
+	sed -n 's/^254:16 .*rbytes=\([0-9]*\).*/\1/p' /sys/fs/cgroup/oci/weight-$1/io.stat
+}
+sleep 2
+few=$(reads 100) many=$(reads 800)
+sleep 10
+few=$(($(reads 100) - few)) many=$(($(reads 800) - many))
+echo "measured: read by weight 100 $few, by weight 800 $many bytes, $((many * 100 / few)) hundredths"
+check "eight times as much within 30 percent" test $((many * 10)) -ge $((few * 56)) -a $((many * 10)) -le $((few * 104))
+o delete -f weight-100
+o delete -f weight-800
+step "weights"
+END
+
 # ---- the same kernel with SELinux, first without a policy
 cat >"$work/case/selinux.sh" <<'END'
 check "SELinux is on" grep -q selinuxfs /proc/filesystems
@@ -470,6 +504,11 @@ step() {
 load() {
 	check "load $1" dd if=$1 of=/sys/kernel/security/apparmor/.load bs=1M count=1
 }
+profiles() {	# once
+	[ ! -d /sys/kernel/security/apparmor ] || return 0
+	mount -t securityfs securityfs /sys/kernel/security
+	load /lab/lab.profile
+}
 . /lab/oci.sh
 for part in $(cat /lab/parts); do
 	. /lab/$part.sh
@@ -482,13 +521,14 @@ chmod +x "$work/case/run"
 status=0
 machine() {	# its parts, words for the kernel
 	echo "$1" >"$work/case/parts"
-	tests/vm/run --memory 600 --timeout 300 --disk "$work/disk" --append "$2" "$work/case" "$work/out" || status=1
+	tests/vm/run --memory 600 --timeout 500 --disk "$work/disk" --disk "$work/slow,throttling.iops-total=150" --append "$2" "$work/case" "$work/out" || status=1
 	cat "$work/out/console" 2>/dev/null
 	[ -z "${LIMPET_KEEP:-}" ] || cp -r "$work/out" "$LIMPET_KEEP"
 }
 truncate -s 128M "$work/disk"
 mkfs.ext4 -q -F "$work/disk" || exit 1
+truncate -s 64M "$work/slow"
 [ -n "${LIMPET_LABELS:-}" ] && { machine "$LIMPET_LABELS" "${LIMPET_LABELS_KERNEL:-}"; exit $status; }
-machine "selinux" security=selinux
+machine "weights selinux" security=selinux
 machine "apparmor up pods nfs" ""
 exit $status
