@@ -122,5 +122,5 @@ def try_all(name, calls, one):
                 out.write("%s %d %d %s %s\n" % (name, *point, calls.get(point), "failed" if problems else "good" if reached else "missed"))
     print("%s: %d of %d points, %d not reached, %d failed, %.2f s each" %
         (name, tried, len(calls), missed, failed, (time.monotonic() - start) / max(tried, 1)), flush=True)
-    # How often it wakes differs from life to life: those of the end may be missing.
-    return failed > 0 or missed * 2 > tried
+    # How often it wakes and whom it makes when differs from life to life: some may be missing, most or all of a few may not.
+    return failed > 0 or (missed * 2 > tried if tried > 20 else missed == tried > 0)
