@@ -1,11 +1,14 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/auto.h"
 #include "base/seam.h"
 
 #ifndef LP_BUILD_TIME
@@ -24,6 +27,20 @@ int64_t
 lp_clock_wall_ms(void)
 {
 	return lp_seam.wall_ms();
+}
+
+int
+lp_clock_boot_id(char out[static LP_CLOCK_BOOT_ID], struct lp_err *err)
+{
+	static char kept[LP_CLOCK_BOOT_ID];
+	lp_auto_fd int fd = kept[0] ? -1 : open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, kept, sizeof(kept) - 1);
+
+	if (!kept[0] || len == 0)
+		return lp_err_set(err, len < 0 ? -errno : -EBADMSG, "read the boot's id");
+	kept[strcspn(kept, "\n")] = '\0';
+	memcpy(out, kept, sizeof(kept));
+	return 0;
 }
 
 int64_t

@@ -14,6 +14,10 @@
 int64_t lp_clock_boot_ms(void);
 int64_t lp_clock_wall_ms(void);
 
+/* The kernel's name for this boot, asked for once (random(4)): a pid or an interval of another boot means nothing. */
+#define LP_CLOCK_BOOT_ID 40
+int lp_clock_boot_id(char out[static LP_CLOCK_BOOT_ID], struct lp_err *err);
+
 /* max(wall clock, floor): the time used for certificates. Milliseconds since 1970. */
 int64_t lp_clock_trusted_ms(void);
 

@@ -357,16 +357,6 @@ read_record(struct lp_keeper *keeper, struct lp_err *err)
 }
 
 static void
-read_boot_id(struct lp_keeper *keeper)
-{
-	lp_auto_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, keeper->boot_id, sizeof(keeper->boot_id) - 1);
-
-	keeper->boot_id[n > 0 ? n : 0] = '\0';
-	keeper->boot_id[strcspn(keeper->boot_id, "\n")] = '\0';
-}
-
-static void
 close_on_exec(void)
 {
 	for (int fd = LP_KEEPER_FD_RECORD; fd < LP_KEEPER_FD_COUNT; fd++)
@@ -405,7 +395,7 @@ prepare(struct lp_keeper *keeper, struct lp_err *err)
 	keeper->sandbox.logs_fd = LP_KEEPER_FD_LOGS;
 	if (fstat(LP_KEEPER_FD_CGROUP, &st) == 0 && S_ISDIR(st.st_mode))
 		keeper->sandbox.cgroup_root_fd = LP_KEEPER_FD_CGROUP;
-	read_boot_id(keeper);
+	(void)lp_clock_boot_id(keeper->boot_id, NULL);	/* none then: nobody will look for our processes */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	return lp_loop_signals(keeper->loop, &signals, signalled, keeper, err);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "keeper/control.h"
@@ -51,7 +52,7 @@ struct lp_keeper {
 	bool done;			/* nothing runs, nothing will */
 	bool forget, keep_logs;		/* the agent wants it gone */
 	bool leave;			/* the machine goes down: exit when done */
-	char boot_id[40];
+	char boot_id[LP_CLOCK_BOOT_ID];
 };
 
 /* Look again at the end of this turn. */

@@ -403,7 +403,7 @@ int
 lp_container_record(const struct lp_container *container, struct lp_container_record *out, struct lp_err *err)
 {
 	struct lp_container_record record = { .pid = container->launch.pid };
-	int rc = lp_record_boot_id(record.boot_id, err);
+	int rc = lp_clock_boot_id(record.boot_id, err);
 
 	if (rc == 0)
 		rc = lp_record_start_ticks(record.pid, &record.start_ticks, err);

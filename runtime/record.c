@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "runtime/mount.h"
@@ -57,29 +58,12 @@ lp_record_executed(pid_t pid, bool *out, struct lp_err *err)
 }
 
 int
-lp_record_boot_id(char out[static 40], struct lp_err *err)
-{
-	int proc_fd;
-	lp_auto_buf struct lp_buf text;
-	int rc;
-
-	lp_buf_init(&text, 64);
-	rc = lp_mount_proc(&proc_fd, err);
-	if (rc == 0)
-		rc = lp_path_read(proc_fd, "sys/kernel/random/boot_id", &text, err);
-	if (rc < 0)
-		return rc;
-	(void)snprintf(out, 40, "%.*s", (int)strcspn(lp_buf_text(&text), "\n"), lp_buf_text(&text));
-	return 0;
-}
-
-int
 lp_record_find(const struct lp_container_record *record, int *out_pidfd, struct lp_err *err)
 {
 	lp_auto_fd int pidfd = -1;
-	char boot[40];
+	char boot[LP_CLOCK_BOOT_ID];
 	uint64_t ticks;
-	int rc = lp_record_boot_id(boot, err);
+	int rc = lp_clock_boot_id(boot, err);
 
 	if (rc < 0)
 		return rc;

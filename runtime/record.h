@@ -17,8 +17,6 @@
 /* Has the process executed a program since it was cloned? -ESRCH no such process. */
 int lp_record_executed(pid_t pid, bool *out, struct lp_err *err);
 
-int lp_record_boot_id(char out[static 40], struct lp_err *err);
-
 /* Is the process of the record still the one that lives under its number? Opens its pidfd; -ESRCH when not. */
 int lp_record_find(const struct lp_container_record *record, int *out_pidfd, struct lp_err *err);
 

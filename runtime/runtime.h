@@ -28,6 +28,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "runtime/cgroup.h"
 #include "runtime/ns.h"
@@ -399,7 +400,7 @@ int lp_process_wait(struct lp_process *process, struct lp_container_exit *out, s
 /* What a restarted owner needs; (boot id, cgroup id, pid, start time) is the identity. Plain bytes, fixed size. */
 struct lp_container_record {
 	char id[128];
-	char boot_id[40];
+	char boot_id[LP_CLOCK_BOOT_ID];
 	uint64_t cgroup_id;		/* 0 without */
 	uint64_t start_ticks;		/* /proc/<pid>/stat field 22 */
 	int32_t pid;

@@ -75,7 +75,7 @@ lp_node_probe(struct lp_node *node, int data_fd, int cgroup_fd)
 	}
 	node->tmpfs_idmap = major > 6 || (major == 6 && minor >= 3);
 	node->may_protect = prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE) == 1;
-	read_line("/proc/sys/kernel/random/boot_id", node->boot_id, sizeof(node->boot_id));
+	(void)lp_clock_boot_id(node->boot_id, NULL);		/* told as empty then */
 	read_line("/etc/machine-id", node->machine_id, sizeof(node->machine_id));
 	read_os(node->os_image, sizeof(node->os_image));
 	if (cgroup_fd >= 0)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "agent/node/allowance.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "images/images.h"
@@ -25,7 +26,7 @@ struct lp_node_pressure {
 struct lp_node {
 	int64_t cpu_milli, memory_bytes, disk_bytes;
 	char hostname[65], kernel[65], machine[33];	/* machine: "x86_64" */
-	char boot_id[40], machine_id[40], os_image[128];
+	char boot_id[LP_CLOCK_BOOT_ID], machine_id[40], os_image[128];
 	uint32_t controllers;		/* LP_CGROUP_BIT: what cgroup v2 gives here */
 	bool cgroups;			/* there is a cgroup v2 mount */
 	bool tmpfs_idmap;		/* Linux 6.3 */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/text.h"
 
@@ -358,20 +359,16 @@ find_process(const struct lp_container_record *record, bool *out_executed)
 {
 	lp_auto_fd int proc = -1;
 	lp_auto_buf struct lp_buf text;
-	char path[32];
+	char path[32], boot[LP_CLOCK_BOOT_ID];
 	const char *after, *word;
 	uint64_t flags = 0, ticks = 0;
 	size_t len;
 
 	lp_buf_init(&text, 4096);
 	(void)snprintf(path, sizeof(path), "%d/stat", (int)record->pid);
-	if (record->pid <= 0 || lp_path_root("/proc", false, &proc, NULL) < 0 ||
-	    lp_path_read(proc, "sys/kernel/random/boot_id", &text, NULL) < 0)
+	if (record->pid <= 0 || lp_clock_boot_id(boot, NULL) < 0 || strcmp(boot, record->boot_id) != 0)
 		return false;
-	if (strncmp(lp_buf_text(&text), record->boot_id, strlen(record->boot_id)) != 0)
-		return false;
-	lp_buf_reset(&text);
-	if (lp_path_read(proc, path, &text, NULL) < 0)
+	if (lp_path_root("/proc", false, &proc, NULL) < 0 || lp_path_read(proc, path, &text, NULL) < 0)
 		return false;
 	after = strrchr(lp_buf_text(&text), ')');	/* ends field 2: word 0 here */
 	word = after ? lp_text_word(after, 1, &len) : NULL;

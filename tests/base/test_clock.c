@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/seam.h"
 
 static int64_t wall_ms;
@@ -126,4 +128,21 @@ TEST(seconds_that_somebody_named_do_not_overflow)
 	CHECK_INT(lp_clock_seconds_ms(-1), -1000);
 	CHECK(lp_clock_seconds_ms(INT64_MAX) + lp_clock_wall_ms() > lp_clock_wall_ms());
 	CHECK(lp_clock_seconds_ms(INT64_MIN) + lp_clock_wall_ms() < lp_clock_wall_ms());
+}
+
+TEST(a_boot_has_the_kernels_name_for_it)
+{
+	lp_auto_buf struct lp_buf text;
+	struct lp_err err;
+	char id[LP_CLOCK_BOOT_ID], again[LP_CLOCK_BOOT_ID];
+	lp_auto_fd int proc = -1;
+
+	lp_buf_init(&text, 64);
+	CHECK_OK(lp_path_root("/proc", false, &proc, &err), &err);
+	CHECK_OK(lp_path_read(proc, "sys/kernel/random/boot_id", &text, &err), &err);
+	for (int i = 0; i < 2; i++)
+		CHECK_OK(lp_clock_boot_id(i == 0 ? id : again, &err), &err);
+	CHECK_INT(strlen(id), 36);
+	CHECK_INT(strncmp(id, lp_buf_text(&text), 36), 0);
+	CHECK_STR(again, id);
 }

@@ -34,7 +34,7 @@ TEST(a_record_is_found_only_when_boot_and_start_time_agree)
 	int fd = -1;
 
 	lp_test_need_root();
-	CHECK_OK(lp_record_boot_id(record.boot_id, &err), &err);
+	CHECK_OK(lp_clock_boot_id(record.boot_id, &err), &err);
 	CHECK_INT(strlen(record.boot_id), 36);
 	CHECK_OK(lp_record_start_ticks(record.pid, &record.start_ticks, &err), &err);
 	CHECK_OK(lp_record_find(&record, &fd, &err), &err);
@@ -71,7 +71,7 @@ TEST(a_number_that_is_only_a_thread_now_is_a_container_that_is_gone)
 	CHECK_INT(pthread_create(&thread, NULL, tell_and_wait, ends), 0);
 	CHECK(read(ends[0], &tid, sizeof(tid)) == sizeof(tid));
 	record.pid = tid;
-	CHECK_OK(lp_record_boot_id(record.boot_id, &err), &err);
+	CHECK_OK(lp_clock_boot_id(record.boot_id, &err), &err);
 	CHECK_ERR(lp_record_find(&record, &fd, &err), -ESRCH);
 	CHECK_HAS(err.text, "is gone");
 	CHECK(close(ends[3]) == 0);

@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "base/path.h"
-#include "base/text.h"
 #include "runtime/oci/oci_config.h"
 #include "tools/oci/oci_common.h"
 #include "tools/oci/oci_console.h"
@@ -15,25 +13,10 @@
 int
 lp_oci_start_record(struct lp_oci_state *state, pid_t pid, struct lp_err *err)
 {
-	lp_auto_fd int proc = -1;
-	lp_auto_buf struct lp_buf text;
-	const char *after;
-	char path[32];
-	int rc;
+	int rc = lp_clock_boot_id(state->record.boot_id, err);
 
-	lp_buf_init(&text, 4096);
-	(void)snprintf(path, sizeof(path), "%d/stat", (int)pid);
-	rc = lp_path_root("/proc", false, &proc, err);
 	if (rc == 0)
-		rc = lp_path_read(proc, "sys/kernel/random/boot_id", &text, err);
-	if (rc < 0)
-		return rc;
-	(void)snprintf(state->record.boot_id, sizeof(state->record.boot_id), "%.*s", (int)strcspn(lp_buf_text(&text), "\n"), lp_buf_text(&text));
-	lp_buf_reset(&text);
-	rc = lp_path_read(proc, path, &text, err);
-	after = strrchr(lp_buf_text(&text), ')');
-	if (rc == 0 && (!after || lp_text_word_u64(after, 20, UINT64_MAX, &state->record.start_ticks) < 0))	/* field 22; ')' ends field 2 */
-		rc = lp_err_say(err, -EBADMSG, "/proc/%s is not of the known form", path);
+		rc = lp_record_start_ticks(pid, &state->record.start_ticks, err);
 	if (rc == 0)
 		state->record.pid = pid;
 	return rc;
