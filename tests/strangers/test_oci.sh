@@ -427,11 +427,11 @@ case_console_socket() {
 	refuses "console socket" o create --console-socket "$dir/tty.sock" a
 	rm -f "$dir/tty.sock"
 }
-# What listens for a pidfd says what came with it, whose it is, and ends that process.
+# What listens for a pidfd says what came with it, whose it is, and ends that process when its maker is done.
 pidfd_receiver() {
-	rm -f "$dir/pidfd.sock" "$dir/pidfd"
+	rm -f "$dir/pidfd.sock" "$dir/pidfd" "$dir/pidfd.sock.done"
 	python3 - "$dir/pidfd.sock" >"$dir/pidfd" 2>&1 <<'PY' &
-import array, os, re, signal, socket, sys
+import array, os, re, signal, socket, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.bind(sys.argv[1])
 s.listen(1)
@@ -440,6 +440,9 @@ print("ready", flush=True)
 data, extra, _, _ = s.accept()[0].recvmsg(100, socket.CMSG_SPACE(16))
 fds = array.array("i", extra[0][2][:4])
 print("pid", re.search(r"Pid:\s*(\d+)", open("/proc/self/fdinfo/%d" % fds[0]).read()).group(1), data.decode(), flush=True)
+end = time.monotonic() + 20
+while not os.path.exists(sys.argv[1] + ".done") and time.monotonic() < end:
+    time.sleep(0.01)
 signal.pidfd_send_signal(fds[0], signal.SIGKILL)
 PY
 	wait_until 10 "listening" grep -q ready "$dir/pidfd"
@@ -449,17 +452,19 @@ case_a_pidfd_is_sent_where_it_is_asked_for() {
 	pidfd_receiver
 	check "create" o create --pidfd-socket "$dir/pidfd.sock" --pid-file "$dir/pid" a
 	wait_until 5 "the first process's" grep -qx "pid $(cat "$dir/pid") pidfd" "$dir/pidfd"
+	: >"$dir/pidfd.sock.done"
 	wait_until 5 "and ended by it" is stopped a
 	o delete a
 	o run -d a
 	pidfd_receiver
 	check "exec" o exec -d --pidfd-socket "$dir/pidfd.sock" --pid-file "$dir/pid" a sleep 100
 	wait_until 5 "the new process's" grep -qx "pid $(cat "$dir/pid") pidfd" "$dir/pidfd"
+	: >"$dir/pidfd.sock.done"
 	check "the first one lives on" is running a
 	o delete -f a
 	refuses "nowhere.sock" o run -d --pidfd-socket "$dir/nowhere.sock" a
 	check "nothing is left" no_residue
-	rm -f "$dir/pidfd.sock"
+	rm -f "$dir/pidfd.sock" "$dir/pidfd.sock.done"
 }
 case_exec_with_a_terminal() {
 	config "" sleep 100
