@@ -332,7 +332,7 @@ END
 claim="persistentVolumeClaim: {claimName: shared}"
 {
 	served writer "echo written >/shared/file && cat /shared/file /shared/first; exec sleep 100000" "$claim"
-	served reader "until cat /shared/file; do sleep 1; done; echo no >/shared/no; exec sleep 100000" "nfs: {server: 127.0.0.1, path: /, readOnly: true}"
+	served reader "until grep written /shared/file; do sleep 1; done; echo no >/shared/no; exec sleep 100000" "nfs: {server: 127.0.0.1, path: /, readOnly: true}"
 	served stuck "while :; do echo stuck >/shared/stuck; sleep 1; done" "nfs: {server: 127.0.0.1, path: /}"
 	served hard "echo hard >/shared/hard; exec sleep 100000" "nfs: {server: 127.0.0.1, path: /}"
 } >"$work/case/served.yaml"
