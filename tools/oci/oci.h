@@ -82,6 +82,13 @@ struct lp_oci_found {
 
 int lp_oci_find(const char *id, bool lock, struct lp_oci_found *out, struct lp_err *err);
 void lp_oci_found_fini(struct lp_oci_found *found);
+
+/* What a verb does to the container that its first word names. */
+typedef int (*lp_oci_act_fn)(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err);
+
+/* The rest of such a verb: options (NULL: none), finding, failing. `lock`: nobody else changes it meanwhile. Returns the exit status. */
+int lp_oci_verb(int argc, char **argv, const struct lp_opt *options, const struct lp_oci_usage *usage, bool lock, lp_oci_act_fn act);
+
 /* Its handle; the caller frees it. -ESRCH as lp_container_adopt. */
 int lp_oci_adopt(const struct lp_oci_found *found, struct lp_container **out, struct lp_err *err);
 

@@ -144,6 +144,24 @@ lp_oci_find(const char *id, bool lock, struct lp_oci_found *out, struct lp_err *
 }
 
 int
+lp_oci_verb(int argc, char **argv, const struct lp_opt *options, const struct lp_oci_usage *usage, bool lock, lp_oci_act_fn act)
+{
+	static const struct lp_opt none[] = { { NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL } };
+	struct lp_oci_line line = { 0 };
+	struct lp_oci_found found;
+	struct lp_err err = { 0 };
+	int rc;
+
+	if (!lp_oci_options(argc, argv, options ? options : none, usage, &line, &rc))
+		return rc;
+	rc = lp_oci_find(line.rest[0], lock, &found, &err);
+	if (rc == 0)
+		rc = act(&found, &line, &err);
+	lp_oci_found_fini(&found);
+	return rc < 0 ? lp_oci_fail(&err) : 0;
+}
+
+int
 lp_oci_adopt(const struct lp_oci_found *found, struct lp_container **out, struct lp_err *err)
 {
 	lp_auto_fd int parent = -1;

@@ -238,49 +238,48 @@ parse_interval(const char *text, int64_t *out, struct lp_err *err)
 	return 0;
 }
 
-int
-lp_oci_events_main(int argc, char **argv)
-{
-	static bool once;
-	static const char *interval = "5s";
-	static const struct lp_opt options[] = {
-		{ "stats", 0, LP_OPT_FLAG, &once, NULL, "the figures of now, and no more" },
-		{ "interval", 0, LP_OPT_STR, &interval, "DURATION", "time between figures" },
-		{ NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL },
-	};
-	static const struct lp_oci_usage usage = { "CONTAINER", "Prints a line of JSON for each event until the container ends.",
-		"events --stats web", 1, 1, false };
-	struct watch watch = { .cgroup = -1, .pidfd = -1, .memory_events = -1 };
-	struct lp_container *container = NULL;
-	struct lp_oci_line line = { 0 };
-	struct lp_oci_found found;
-	struct lp_err err = { 0 };
-	int rc;
+static bool events_once;
+static const char *events_interval = "5s";
 
-	if (!lp_oci_options(argc, argv, options, &usage, &line, &rc))
-		return rc;
-	rc = lp_oci_find(line.rest[0], false, &found, &err);
+static int
+events(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
+{
+	struct watch watch = { .id = found->state.id, .cgroup = -1, .pidfd = -1, .memory_events = -1 };
+	struct lp_container *container = NULL;
+	int rc = parse_interval(events_interval, &watch.interval_ms, err);
+
+	(void)line;
+	if (rc == 0 && found->status == LP_OCI_STOPPED)
+		rc = lp_err_say(err, -EINVAL, "container with id %s is not running", found->state.id);
+	if (rc == 0 && !found->state.cgroup[0])
+		rc = lp_err_say(err, -ENOTSUP, "container %s has no cgroup, without which there are no figures", found->state.id);
 	if (rc == 0)
-		rc = parse_interval(interval, &watch.interval_ms, &err);
-	if (rc == 0 && found.status == LP_OCI_STOPPED)
-		rc = lp_err_say(&err, -EINVAL, "container with id %s is not running", found.state.id);
-	if (rc == 0 && !found.state.cgroup[0])
-		rc = lp_err_say(&err, -ENOTSUP, "container %s has no cgroup, without which there are no figures", found.state.id);
+		rc = lp_oci_adopt(found, &container, err);
 	if (rc == 0)
-		rc = lp_oci_adopt(&found, &container, &err);
-	if (rc == 0)
-		rc = lp_oci_state_cgroup(&found.state, &watch.cgroup, &err);
-	if (rc == 0 && once) {
-		rc = print_stats(found.state.id, watch.cgroup, &err);
+		rc = lp_oci_state_cgroup(&found->state, &watch.cgroup, err);
+	if (rc == 0 && events_once) {
+		rc = print_stats(found->state.id, watch.cgroup, err);
 	} else if (rc == 0) {
-		watch.id = found.state.id;
 		watch.pidfd = lp_container_pidfd(container);
 		watch.memory_events = openat(watch.cgroup, "memory.events", O_RDONLY | O_CLOEXEC);
-		rc = follow(&watch, &err);
+		rc = follow(&watch, err);
 	}
 	lp_close(&watch.memory_events);
 	lp_close(&watch.cgroup);
 	lp_container_free(container);
-	lp_oci_found_fini(&found);
-	return rc < 0 ? lp_oci_fail(&err) : 0;
+	return rc;
+}
+
+int
+lp_oci_events_main(int argc, char **argv)
+{
+	static const struct lp_opt options[] = {
+		{ "stats", 0, LP_OPT_FLAG, &events_once, NULL, "the figures of now, and no more" },
+		{ "interval", 0, LP_OPT_STR, &events_interval, "DURATION", "time between figures" },
+		{ NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL },
+	};
+	static const struct lp_oci_usage usage = { "CONTAINER", "Prints a line of JSON for each event until the container ends.",
+		"events --stats web", 1, 1, false };
+
+	return lp_oci_verb(argc, argv, options, &usage, false, events);
 }

@@ -38,24 +38,20 @@ shown_pid(const struct lp_oci_found *found)
 	return found->status == LP_OCI_STOPPED ? 0 : found->state.record.pid;
 }
 
+static int
+show_state(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
+{
+	(void)line;
+	return print_json(&found->arena, lp_oci_state_document(&found->arena, &found->state, lp_oci_status_name(found->status),
+	    shown_pid(found), true), true, err);
+}
+
 int
 lp_oci_state_main(int argc, char **argv)
 {
-	static const struct lp_opt options[] = { { NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL } };
 	static const struct lp_oci_usage usage = { "CONTAINER", "Prints the state document of the specification.", "state web", 1, 1, false };
-	struct lp_oci_line line = { 0 };
-	struct lp_oci_found found;
-	struct lp_err err = { 0 };
-	int rc;
 
-	if (!lp_oci_options(argc, argv, options, &usage, &line, &rc))
-		return rc;
-	rc = lp_oci_find(line.rest[0], false, &found, &err);
-	if (rc == 0)
-		rc = print_json(&found.arena, lp_oci_state_document(&found.arena, &found.state, lp_oci_status_name(found.status),
-		    shown_pid(&found), true), true, &err);
-	lp_oci_found_fini(&found);
-	return rc < 0 ? lp_oci_fail(&err) : 0;
+	return lp_oci_verb(argc, argv, NULL, &usage, false, show_state);
 }
 
 /* ---- list ---- */
@@ -227,37 +223,38 @@ foreign_ps(const char *const *words, int count, const struct lp_oci_pids *pids, 
 	return rc;
 }
 
+static const char *ps_format = "table";
+
+static int
+ps(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
+{
+	const bool json = strcmp(ps_format, "json") == 0;
+	struct lp_oci_pids pids = { 0 };
+	int rc;
+
+	if (!json && strcmp(ps_format, "table") != 0)
+		return lp_err_say(err, -EINVAL, "invalid format option: %.20s", ps_format);
+	rc = lp_oci_pids_of(found, &pids, err);
+	if (rc == 0 && json)
+		rc = print_pids(found, &pids, err);
+	else if (rc == 0 && line->count > 1)
+		rc = foreign_ps(line->rest + 1, line->count - 1, &pids, err);
+	else if (rc == 0)
+		rc = lp_oci_pids_print(&pids, err);
+	lp_oci_pids_fini(&pids);
+	return rc;
+}
+
 int
 lp_oci_ps_main(int argc, char **argv)
 {
-	static const char *format = "table";
 	static const struct lp_opt options[] = {
-		{ "format", 'f', LP_OPT_STR, &format, "table|json", "how they are printed" },
+		{ "format", 'f', LP_OPT_STR, &ps_format, "table|json", "how they are printed" },
 		{ NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL },
 	};
 	static const struct lp_oci_usage usage = { "CONTAINER [ps options]",
 		"Lists the processes of a container by their numbers on the host. With options of ps(1), the host's ps is asked.", "ps -f json web",
 		1, -1, true };
-	struct lp_oci_line line = { 0 };
-	struct lp_oci_pids pids = { 0 };
-	struct lp_oci_found found;
-	struct lp_err err = { 0 };
-	int rc;
 
-	if (!lp_oci_options(argc, argv, options, &usage, &line, &rc))
-		return rc;
-	rc = lp_oci_find(line.rest[0], false, &found, &err);
-	if (rc == 0 && strcmp(format, "table") != 0 && strcmp(format, "json") != 0)
-		rc = lp_err_say(&err, -EINVAL, "invalid format option: %.20s", format);
-	if (rc == 0)
-		rc = lp_oci_pids_of(&found, &pids, &err);
-	if (rc == 0 && strcmp(format, "json") == 0)
-		rc = print_pids(&found, &pids, &err);
-	else if (rc == 0 && line.count > 1)
-		rc = foreign_ps(line.rest + 1, line.count - 1, &pids, &err);
-	else if (rc == 0)
-		rc = lp_oci_pids_print(&pids, &err);
-	lp_oci_pids_fini(&pids);
-	lp_oci_found_fini(&found);
-	return rc < 0 ? lp_oci_fail(&err) : 0;
+	return lp_oci_verb(argc, argv, options, &usage, false, ps);
 }

@@ -76,35 +76,34 @@ signal_first(const struct lp_oci_found *found, int number, struct lp_err *err)
 	return rc;
 }
 
+static bool kill_all;
+
+static int
+send_signal(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
+{
+	int number = SIGTERM, rc = line->count == 2 ? lp_oci_signal_parse(line->rest[1], &number, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	/* Without a pid namespace of its own the others outlive the first: SIGKILL is meant for all of them. */
+	if (kill_all || (number == SIGKILL && found->state.shared_pids && found->state.cgroup[0]))
+		return signal_all(found, number, err);
+	if (found->status == LP_OCI_STOPPED || found->status == LP_OCI_CREATING)
+		return lp_err_say(err, -ESRCH, "container not running");
+	return signal_first(found, number, err);
+}
+
 int
 lp_oci_kill_main(int argc, char **argv)
 {
-	static bool all;
 	static const struct lp_opt options[] = {
-		{ "all", 'a', LP_OPT_FLAG, &all, NULL, "to all of its processes" },
+		{ "all", 'a', LP_OPT_FLAG, &kill_all, NULL, "to all of its processes" },
 		{ NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL },
 	};
 	static const struct lp_oci_usage usage = { "CONTAINER [SIGNAL]", "Sends a signal, SIGTERM unless another is named.", "kill web HUP",
 		1, 2, false };
-	struct lp_oci_line line = { 0 };
-	struct lp_oci_found found;
-	struct lp_err err = { 0 };
-	int rc, number = SIGTERM;
 
-	if (!lp_oci_options(argc, argv, options, &usage, &line, &rc))
-		return rc;
-	rc = lp_oci_find(line.rest[0], false, &found, &err);
-	if (rc == 0 && line.count == 2)
-		rc = lp_oci_signal_parse(line.rest[1], &number, &err);
-	/* Without a pid namespace of its own the others outlive the first: SIGKILL is meant for all of them. */
-	if (rc == 0 && (all || (number == SIGKILL && found.state.shared_pids && found.state.cgroup[0])))
-		rc = signal_all(&found, number, &err);
-	else if (rc == 0 && (found.status == LP_OCI_STOPPED || found.status == LP_OCI_CREATING))
-		rc = lp_err_say(&err, -ESRCH, "container not running");
-	else if (rc == 0)
-		rc = signal_first(&found, number, &err);
-	lp_oci_found_fini(&found);
-	return rc < 0 ? lp_oci_fail(&err) : 0;
+	return lp_oci_verb(argc, argv, options, &usage, false, send_signal);
 }
 
 /* ---- pause and resume ---- */
@@ -147,39 +146,37 @@ freeze(const struct lp_oci_found *found, bool frozen, struct lp_err *err)
 }
 
 static int
-freeze_main(int argc, char **argv, bool frozen)
+pause_it(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
 {
-	static const struct lp_opt options[] = { { NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL } };
-	static const struct lp_oci_usage pause = { "CONTAINER", "Every process of the container stands still until resume.", "pause web", 1, 1, false };
-	static const struct lp_oci_usage resume = { "CONTAINER", "The processes of a paused container go on.", "resume web", 1, 1, false };
-	struct lp_oci_line line = { 0 };
-	struct lp_oci_found found;
-	struct lp_err err = { 0 };
-	int rc;
-
-	if (!lp_oci_options(argc, argv, options, frozen ? &pause : &resume, &line, &rc))
-		return rc;
-	rc = lp_oci_find(line.rest[0], true, &found, &err);
-	if (rc == 0 && frozen && found.status != LP_OCI_RUNNING && found.status != LP_OCI_CREATED)
-		rc = lp_err_say(&err, -EINVAL, "container not running or created: %s", lp_oci_status_name(found.status));
-	else if (rc == 0 && !frozen && found.status != LP_OCI_PAUSED)
-		rc = lp_err_say(&err, -EINVAL, "container not paused");
-	if (rc == 0)
-		rc = freeze(&found, frozen, &err);
-	lp_oci_found_fini(&found);
-	return rc < 0 ? lp_oci_fail(&err) : 0;
+	(void)line;
+	if (found->status != LP_OCI_RUNNING && found->status != LP_OCI_CREATED)
+		return lp_err_say(err, -EINVAL, "container not running or created: %s", lp_oci_status_name(found->status));
+	return freeze(found, true, err);
 }
 
 int
 lp_oci_pause_main(int argc, char **argv)
 {
-	return freeze_main(argc, argv, true);
+	static const struct lp_oci_usage usage = { "CONTAINER", "Every process of the container stands still until resume.", "pause web", 1, 1, false };
+
+	return lp_oci_verb(argc, argv, NULL, &usage, true, pause_it);
+}
+
+static int
+resume_it(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
+{
+	(void)line;
+	if (found->status != LP_OCI_PAUSED)
+		return lp_err_say(err, -EINVAL, "container not paused");
+	return freeze(found, false, err);
 }
 
 int
 lp_oci_resume_main(int argc, char **argv)
 {
-	return freeze_main(argc, argv, false);
+	static const struct lp_oci_usage usage = { "CONTAINER", "The processes of a paused container go on.", "resume web", 1, 1, false };
+
+	return lp_oci_verb(argc, argv, NULL, &usage, true, resume_it);
 }
 
 /* ---- delete ---- */

@@ -98,29 +98,27 @@ check(const struct lp_oci_found *found, struct lp_err *err)
 	return lp_err_say(err, -EINVAL, "cannot start a container in the %s state", lp_oci_status_name(found->status));
 }
 
+static int
+start(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
+{
+	struct lp_container *container = NULL;
+	int rc = check(found, err);
+
+	(void)line;
+	if (rc == 0)
+		rc = lp_oci_adopt(found, &container, err);
+	if (rc == 0)
+		rc = lp_container_start_at(container, found->home.dir, "start", err);
+	if (rc == 0)
+		rc = lp_oci_start_after(found, container, NULL, err);
+	lp_container_free(container);
+	return rc;
+}
+
 int
 lp_oci_start_main(int argc, char **argv)
 {
-	static const struct lp_opt options[] = { { NULL, 0, LP_OPT_FLAG, NULL, NULL, NULL } };
 	static const struct lp_oci_usage usage = { "CONTAINER", "Lets the program of a created container run.", "start web", 1, 1, false };
-	struct lp_container *container = NULL;
-	struct lp_oci_line line = { 0 };
-	struct lp_oci_found found;
-	struct lp_err err = { 0 };
-	int rc;
 
-	if (!lp_oci_options(argc, argv, options, &usage, &line, &rc))
-		return rc;
-	rc = lp_oci_find(line.rest[0], true, &found, &err);
-	if (rc == 0)
-		rc = check(&found, &err);
-	if (rc == 0)
-		rc = lp_oci_adopt(&found, &container, &err);
-	if (rc == 0)
-		rc = lp_container_start_at(container, found.home.dir, "start", &err);
-	if (rc == 0)
-		rc = lp_oci_start_after(&found, container, NULL, &err);
-	lp_container_free(container);
-	lp_oci_found_fini(&found);
-	return rc < 0 ? lp_oci_fail(&err) : 0;
+	return lp_oci_verb(argc, argv, NULL, &usage, true, start);
 }

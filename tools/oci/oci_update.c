@@ -125,7 +125,7 @@ warn_missing(const char *id, uint32_t missing)
 }
 
 static int
-update(struct lp_oci_found *found, struct lp_err *err)
+update(struct lp_oci_found *found, const struct lp_oci_line *line, struct lp_err *err)
 {
 	struct lp_oci_resources single = { 0 }, *resources = &single;
 	struct lp_oci_memory memory = { 0 };
@@ -137,6 +137,7 @@ update(struct lp_oci_found *found, struct lp_err *err)
 	uint32_t missing = 0;
 	int rc;
 
+	(void)line;
 	rc = wanted.file ? from_file(&found->arena, &resources, err) : from_options(resources, &memory, &cpu, &io, &pids, err);
 	if (rc == 0)
 		rc = lp_oci_resources_make(&found->arena, resources, &limits, err);
@@ -157,16 +158,6 @@ lp_oci_update_main(int argc, char **argv)
 {
 	static const struct lp_oci_usage usage = { "CONTAINER", "Changes limits; what is not named stays as it is.", "update --memory 64M web",
 		1, 1, false };
-	struct lp_oci_line line = { 0 };
-	struct lp_oci_found found;
-	struct lp_err err = { 0 };
-	int rc;
 
-	if (!lp_oci_options(argc, argv, options, &usage, &line, &rc))
-		return rc;
-	rc = lp_oci_find(line.rest[0], true, &found, &err);
-	if (rc == 0)
-		rc = update(&found, &err);
-	lp_oci_found_fini(&found);
-	return rc < 0 ? lp_oci_fail(&err) : 0;
+	return lp_oci_verb(argc, argv, options, &usage, true, update);
 }
