@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,18 @@ lp_child_start(struct lp_loop *loop, struct lp_child *child, lp_child_work_fn wo
 	child->pidfd = lp_take_fd(&pidfd);
 	child->pipe_fd = lp_take_fd(&read_end);
 	return 0;
+}
+
+pid_t
+lp_child_fork_into(int cgroup_fd)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+
+	if (cgroup_fd >= 0) {
+		args.flags = CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)(unsigned)cgroup_fd;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
 bool

@@ -30,6 +30,9 @@ struct lp_child {
 
 /* Start. The child struct must stay until done() or lp_child_cancel(). */
 int lp_child_start(struct lp_loop *loop, struct lp_child *child, lp_child_work_fn work, void *arg, lp_child_done_fn done, struct lp_err *err);
+/* fork(), but straight into a cgroup (-1: ours): moving a process afterwards costs ten times as much. As fork, errno when it fails. */
+pid_t lp_child_fork_into(int cgroup_fd);
+
 bool lp_child_busy(const struct lp_child *child);
 /*
  * Kill and reap it if it runs (done() is not called then), and give the result's memory back: once for every start, in done()

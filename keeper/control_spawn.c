@@ -1,7 +1,6 @@
 /* keeper/control_spawn.c - starting a keeper, finding keepers, cleaning up behind a dead one; see control.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/child.h"
 #include "base/path.h"
 #include "base/state.h"
 #include "keeper/control.h"
@@ -105,19 +105,6 @@ become_keeper(const struct launch *launch)
 	fail(REPORT_FD, -errno, "execveat");
 }
 
-/* fork(), but straight into a cgroup: moving a process afterwards costs ten times as much. */
-static pid_t
-fork_into(int cgroup_fd)
-{
-	struct clone_args args = { .exit_signal = SIGCHLD };
-
-	if (cgroup_fd >= 0) {
-		args.flags = CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
-	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-}
-
 /* Two generations: the keeper is no child of the agent, it belongs to init. */
 static int
 launch_detached(const struct launch *launch, int cgroup_fd, struct lp_err *err)
@@ -125,14 +112,14 @@ launch_detached(const struct launch *launch, int cgroup_fd, struct lp_err *err)
 	pid_t pid, done;
 	int status;
 
-	pid = fork_into(cgroup_fd);
+	pid = lp_child_fork_into(cgroup_fd);
 	if (pid < 0)
 		return lp_err_set(err, -errno, "keeper: clone");
 	if (pid == 0) {
 		pid_t keeper;
 
 		(void)setsid();
-		keeper = fork_into(-1);
+		keeper = lp_child_fork_into(-1);
 		if (keeper == 0)
 			become_keeper(launch);
 		_exit(keeper < 0 ? 1 : 0);

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/child.h"
 #include "base/text.h"
 
 #define SOCKET_NAME "holder.sock"
@@ -167,19 +167,6 @@ lp_holder_take(int run_fd, uint32_t addr, int out_fds[static LP_HOLDER_SOCKETS],
 
 /* ---- starting one */
 
-/* fork(), but straight into a cgroup. */
-static pid_t
-fork_into(int cgroup_fd)
-{
-	struct clone_args args = { .exit_signal = SIGCHLD };
-
-	if (cgroup_fd >= 0) {
-		args.flags = CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
-	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-}
-
 /* Descriptors in their places, everything else closed, then the program. `fds`: in the order of the enum above. */
 static __attribute__((noreturn)) void
 become_holder(const int *fds, const char *addr)
@@ -215,7 +202,7 @@ become_holder(const int *fds, const char *addr)
 static int
 launch(const int *fds, int cgroup_fd, const char *addr, struct lp_err *err)
 {
-	pid_t pid = fork_into(cgroup_fd);
+	pid_t pid = lp_child_fork_into(cgroup_fd);
 	int status;
 
 	if (pid < 0)
@@ -224,7 +211,7 @@ launch(const int *fds, int cgroup_fd, const char *addr, struct lp_err *err)
 		pid_t holder;
 
 		(void)setsid();
-		holder = fork_into(-1);
+		holder = lp_child_fork_into(-1);
 		if (holder == 0)
 			become_holder(fds, addr);
 		_exit(holder < 0 ? 1 : 0);
