@@ -21,8 +21,6 @@
 
 enum { DEV_BYTES = 65536, SHM_BYTES = 64 * 1024 * 1024, TTY_GROUP = 5 };
 
-#define KERNEL_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
-
 /* ---- one mount of each kind ---- */
 
 static int
@@ -76,7 +74,7 @@ add_kernel(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 {
 	lp_auto_fd int fd = -1;
 	const struct lp_mount_option source = { "source", mount->device };
-	int rc = lp_mount_new(fstype, &source, mount->device ? 1 : 0, KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set, &fd, err);
+	int rc = lp_mount_new(fstype, &source, mount->device ? 1 : 0, LP_MOUNT_KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set, &fd, err);
 
 	if (rc == -ENODEV && (mount->flags & LP_MOUNT_OPTIONAL)) {	/* the kernel was built without */
 		lp_err_clear(err);
@@ -94,7 +92,7 @@ add_kernel(const struct lp_inside *inside, struct lp_assembly *assembly, const s
 static int
 add_cgroup(const struct lp_inside *inside, struct lp_assembly *assembly, const struct lp_mount *mount, struct lp_err *err)
 {
-	const unsigned attrs = KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set;
+	const unsigned attrs = LP_MOUNT_KERNEL_ATTRS | lp_mount_attrs(mount->flags) | (unsigned)mount->attr_set;
 	lp_auto_fd int fd = -1;
 	int rc;
 
@@ -158,7 +156,7 @@ static int
 add_shm(int dev_fd, struct lp_err *err)
 {
 	lp_auto_fd int fd = -1;
-	int rc = new_tmpfs(SHM_BYTES, 01777, KERNEL_ATTRS, &fd, err);
+	int rc = new_tmpfs(SHM_BYTES, 01777, LP_MOUNT_KERNEL_ATTRS, &fd, err);
 
 	return rc < 0 ? rc : lp_mount_attach_at(fd, dev_fd, "shm", err);
 }

@@ -16,8 +16,6 @@
 
 enum { PROC_PREFIX = 6 };	/* "/proc/" */
 
-#define KERNEL_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
-
 struct covering {
 	const struct lp_container_config *config;
 	const struct lp_assembly *assembly;
@@ -98,7 +96,7 @@ mask_directory(struct covering *covering, const struct spot *spot)
 		rc = lp_mount_clone(covering->empty_fd, false, &copy, err);
 		return rc < 0 ? rc : lp_mount_attach_at(copy, spot->dir_fd, spot->name, err);
 	}
-	rc = lp_mount_new("tmpfs", options, lp_count(options), KERNEL_ATTRS | MOUNT_ATTR_RDONLY, &covering->empty_fd, err);
+	rc = lp_mount_new("tmpfs", options, lp_count(options), LP_MOUNT_KERNEL_ATTRS | MOUNT_ATTR_RDONLY, &covering->empty_fd, err);
 	return rc < 0 ? rc : lp_mount_attach_at(covering->empty_fd, spot->dir_fd, spot->name, err);
 }
 
@@ -113,7 +111,7 @@ cover_spot(struct covering *covering, const struct spot *spot)
 	if (spot->readonly) {
 		rc = lp_mount_clone_at(spot->dir_fd, spot->name, true, &copy, err);
 		if (rc == 0)
-			rc = lp_mount_set(copy, MOUNT_ATTR_RDONLY | KERNEL_ATTRS, 0, true, err);
+			rc = lp_mount_set(copy, MOUNT_ATTR_RDONLY | LP_MOUNT_KERNEL_ATTRS, 0, true, err);
 	} else if (S_ISDIR(spot->st.st_mode)) {
 		return mask_directory(covering, spot);
 	} else {

@@ -19,8 +19,6 @@
 
 enum { OPTIONS_MAX = 4096, WORDS_MAX = 64, VALUE_MAX = 255 };
 
-#define KERNEL_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
-
 /* File systems of the kernel: only onto ordinary directories. `host`: where the owner has the same. */
 static const struct {
 	const char fstype[12], host[16];
@@ -218,7 +216,7 @@ lp_fs_borrow(const struct lp_inside *inside, struct lp_assembly *assembly, const
 	if (rc == 0)
 		rc = lp_mount_attach(copy, at, err);
 	if (rc == 0)
-		rc = lp_mount_set(copy, KERNEL_ATTRS | (readonly ? MOUNT_ATTR_RDONLY : 0u) | (attrs_of(mount) & MOUNT_ATTR_RDONLY), MS_SLAVE,
+		rc = lp_mount_set(copy, LP_MOUNT_KERNEL_ATTRS | (readonly ? MOUNT_ATTR_RDONLY : 0u) | (attrs_of(mount) & MOUNT_ATTR_RDONLY), MS_SLAVE,
 		    true, err);
 	if (rc == 0)
 		note(inside, mount->target, path);

@@ -15,6 +15,9 @@
 #include "base/err.h"
 #include "runtime/runtime.h"
 
+/* What no file system of the kernel's own needs in a container; sys/mount.h has the words. */
+#define LP_MOUNT_KERNEL_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
 /* An option of a file system; value NULL makes it a flag. */
 struct lp_mount_option {
 	const char *key, *value;
