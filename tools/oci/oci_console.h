@@ -9,8 +9,9 @@
 
 #include "base/err.h"
 
-/* Connect to a unix stream socket by any path and send bytes with one descriptor (SCM_RIGHTS): --console-socket, seccomp listeners. */
 #define LP_OCI_PIDFD_NAME "pidfd"	/* what comes with the descriptor at a --pidfd-socket (runc since 1.2) */
+
+/* Connect to a unix stream socket by any path and send bytes with one descriptor (SCM_RIGHTS): --console-socket, --pidfd-socket, seccomp listeners. */
 int lp_oci_console_send(const char *socket_path, const void *data, size_t len, int fd, struct lp_err *err);
 
 /* Signals that we pass on wait from here on, until lp_oci_console_attend; children's ends too. Call before there is a child. */
