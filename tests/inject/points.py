@@ -4,6 +4,7 @@
 # Use     python3 points.py INJECT LIMPET-OCI BUNDLE STATE CGROUP
 # Env     LIMPET_INJECT=all, or how many points of each verb (default 12); LIMPET_SEED repeats a choice
 import json, os, random, subprocess, sys, time
+import trial
 
 inject, oci, bundle, root, cgroup = sys.argv[1:]
 wanted = os.environ.get("LIMPET_INJECT", "12")
@@ -45,19 +46,11 @@ def processes():
     return found
 
 
-def below(*places):
-    found = set()
-    for place in places:
-        for path, folders, files in os.walk(place):
-            found.update(os.path.join(path, name) for name in folders + files)
-    return found
-
-
 def facts():
-    cgroups = {path for path in below(cgroup) if os.path.isdir(path)} if cgroup else set()
+    cgroups = {path for path in trial.below(cgroup) if os.path.isdir(path)} if cgroup else set()
     mounts = open("/proc/self/mountinfo").read()
     sockets = {line.split(None, 7)[-1] for line in open("/proc/net/unix") if "/" in line or "@" in line}
-    return processes(), cgroups, mounts, below(root, "/run", bundle), sockets
+    return processes(), cgroups, mounts, trial.below(root, "/run", bundle), sockets
 
 
 def residue(base):
