@@ -11,11 +11,7 @@ PATH=$PATH:/usr/sbin:/sbin
 tools/test-images && tests/vm/engines || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/case/rootfs" "$work/image" "$work/case/bundles"
-tar -C "$work/image" -xf build/images/busybox.tar || exit 1
-for blob in "$work"/image/blobs/sha256/*; do
-	tar -tf "$blob" >/dev/null 2>&1 && tar -C "$work/case/rootfs" -xf "$blob" && break
-done
+. tests/vm/bundle.sh
 echo hidden >"$work/case/rootfs/secret"
 echo hidden >"$work/case/rootfs/other"
 cp tests/vm/guest.sh build/images/busybox.tar "$work/case/"
@@ -70,32 +66,15 @@ cat >"$work/policy.cil" <<'END'
 END
 compiler secilc -U allow -c 33 -o "$work/case/policy" -f /dev/null "$work/policy.cil" || exit 1
 
-# ---- bundles: name, python about c, p, l; command
-bundle() {
-	name=$1 statements=$2
-	shift 2
-	mkdir -p "$work/case/bundles/$name"
-	[ -e "$work/config.json" ] || build/limpet-oci spec --bundle "$work" || exit 1
-	python3 - "$work/config.json" "$work/case/bundles/$name" "$statements" "$@" <<'PY' || exit 1
-import json, os, sys
-c = json.load(open(sys.argv[1]))
-p, l = c["process"], c["linux"]
-p["terminal"] = False
-p["args"] = sys.argv[4:]
-c["root"] = {"path": "/lab/rootfs", "readonly": False}
-l["cgroupsPath"] = "/oci/" + os.path.basename(sys.argv[2])
-def user():
+# ---- bundles
+every_bundle='def user():
     l["namespaces"].append({"type": "user"})
     l["uidMappings"] = l["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 def caps(*names):
     for which in "bounding", "effective", "permitted":
         p["capabilities"][which] = p["capabilities"][which] + list(names)
 def seccomp():
-    l["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["reboot"], "action": "SCMP_ACT_ERRNO"}]}
-exec(sys.argv[3])
-json.dump(c, open(sys.argv[2] + "/config.json", "w"))
-PY
-}
+    l["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["reboot"], "action": "SCMP_ACT_ERRNO"}]}'
 tells='cat /proc/self/attr/current /other /secret; mount -t tmpfs tmpfs /tmp && echo mounted'
 bundle free "caps('CAP_SYS_ADMIN')" sh -c "$tells"
 bundle said "p['apparmorProfile'] = 'unconfined'; caps('CAP_SYS_ADMIN')" sh -c "$tells"

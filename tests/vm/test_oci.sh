@@ -7,39 +7,17 @@ cd "$(dirname "$0")/../.."
 tools/test-images || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/case/rootfs" "$work/image" "$work/case/bundles"
-tar -C "$work/image" -xf build/images/busybox.tar || exit 1
-for blob in "$work"/image/blobs/sha256/*; do
-	tar -tf "$blob" >/dev/null 2>&1 && tar -C "$work/case/rootfs" -xf "$blob" && break
-done
+. tests/vm/bundle.sh
 cp tests/vm/guest.sh "$work/case/"
 
-# bundle NAME PYTHON COMMAND...: as in tests/strangers/oci_bundle.sh, made here because the guest has no python
-bundle() {
-	name=$1 statements=$2
-	shift 2
-	mkdir -p "$work/case/bundles/$name"
-	[ -e "$work/config.json" ] || build/limpet-oci spec --bundle "$work" || exit 1
-	python3 - "$work/config.json" "$work/case/bundles/$name" "$statements" "$@" <<'PY' || exit 1
-import json, os, sys
-c = json.load(open(sys.argv[1]))
-p, l, m = c["process"], c["linux"], c["mounts"]
-p["terminal"] = False
-p["args"] = sys.argv[4:]
-c["root"] = {"path": "/lab/rootfs", "readonly": False}
-l["cgroupsPath"] = "/oci/" + os.path.basename(sys.argv[2])
-l["namespaces"] = [n for n in l["namespaces"] if n["type"] != "cgroup"] + [{"type": "cgroup"}]
+every_bundle='l["namespaces"] = [n for n in l["namespaces"] if n["type"] != "cgroup"] + [{"type": "cgroup"}]
 if not any(x["destination"] == "/sys/fs/cgroup" for x in m):
     m.append({"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["nosuid", "noexec", "nodev", "ro"]})
 r = l["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}
 def writable():
     for x in m:
         if x["destination"] == "/sys/fs/cgroup":
-            x["options"] = ["nosuid", "noexec", "nodev"]
-exec(sys.argv[3])
-json.dump(c, open(sys.argv[2] + "/config.json", "w"))
-PY
-}
+            x["options"] = ["nosuid", "noexec", "nodev"]'
 bundle plain "" sleep 1000
 bundle limits "
 r['memory'] = {'limit': 64 << 20, 'swap': 96 << 20, 'reservation': 32 << 20}
