@@ -126,12 +126,19 @@ hold(int root, const char *parent, int fd)
 	return fstatat(root, parent, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == held.st_ino ? 0 : -ESTALE;
 }
 
+/* Gone before we were in it; an open file of one that is gone answers ENODEV. */
+static bool
+is_stale(int rc)
+{
+	return rc == -ESTALE || rc == -ENOENT || rc == -ENODEV;
+}
+
 static int
 make_parent(int root, const char *parent, uint32_t controllers, int *out_fd, struct lp_err *err)
 {
 	int rc = -ESTALE;
 
-	for (int i = 0; i < PARENT_TRIES && (rc == -ESTALE || rc == -ENOENT); i++) {
+	for (int i = 0; i < PARENT_TRIES && is_stale(rc); i++) {
 		lp_auto_fd int fd = -1;
 
 		rc = lp_cgroup_make_with(root, parent, controllers, &fd, NULL, err);
