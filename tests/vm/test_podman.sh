@@ -149,8 +149,20 @@ wait_until 60 "containerd answers" ctr version
 check "import" ctr image import /lab/busybox.tar
 step "containerd: events of memory"
 ctr events >/lab/out/events 2>&1 &
+events_flow() {
+	ctr namespace label default asked=$((asked + 1))
+	grep -q /namespaces/update /lab/out/events
+}
+asked=0
+wait_until 30 "ctr is told of events" events_flow
 check "killed" status 137 ctr run --rm --runc-binary "$runtime" --memory-limit 16777216 $busybox oom sh -c 'x=x; while :; do x=$x$x; done'
-wait_until 20 "containerd is told" grep -q /tasks/oom /lab/out/events
+# the shim reads the counts of a cgroup when they change: one that goes with its only process may be gone before
+check "one of its processes" ctr run -d --runc-binary "$runtime" --memory-limit 16777216 $busybox oom2 sh -c '(x=x; while :; do x=$x$x; done); sleep 1000'
+wait_until 20 "containerd is told" grep -q '/tasks/oom.*oom2' /lab/out/events
+check "killed" ctr task kill -s KILL oom2
+wait_until 20 "stopped" sh -c 'ctr task ls | grep -q "oom2 .*STOPPED"'
+check "its task goes" ctr task rm oom2
+check "it goes" ctr container rm oom2
 step "containerd: limits and pause"
 check "start" ctr run -d --runc-binary "$runtime" --memory-limit 67108864 --cpus 0.4 $busybox b sh -c 'while :; do :; done'
 leaf=/sys/fs/cgroup/default/b
