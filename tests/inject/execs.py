@@ -8,7 +8,7 @@ import os, pty, subprocess, sys, termios, time
 
 import trial
 
-inject, limpet, folder, cgroup = sys.argv[1:]
+limpet, folder, cgroup = sys.argv[2:]
 calls_file, data = folder + "/calls", folder + "/data"
 POD = """{apiVersion: v1, kind: Pod, metadata: {name: box}, spec: {nodeName: story, terminationGracePeriodSeconds: 0,
   containers: [{name: c, image: "limpet.local/busybox:latest", command: [sleep, "4711"]}]}}
@@ -74,23 +74,8 @@ def answer(asker, master, problems):
     return code
 
 
-def pids(words):
-    return [pid for pid, line in trial.programs(inject).items() if line.startswith(words)]
-
-
-def keeper():
-    """Keepers belong to init; whoever has its words for a moment has another parent."""
-    for pid in pids("limpet keeper"):
-        try:
-            if open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[1] == "1":
-                return pid
-        except OSError:
-            pass
-    return 0
-
-
 def facts(*programs):
-    found = trial.facts(inject, cgroup, data + "/pods", data + "/layers")
+    found = trial.facts(cgroup, data + "/pods", data + "/layers")
     try:
         found["open files"] = ["%d has %d" % (pid, len(os.listdir("/proc/%d/fd" % pid))) for pid in programs]
     except OSError:
@@ -106,7 +91,7 @@ def make_pod():
     with open(folder + "/pod.yaml", "w") as out:
         out.write(POD)
     must("apply", "-f", folder + "/pod.yaml")
-    if not trial.until(20, lambda: pids("sleep 4711") and keeper()) or not trial.until(10, works):
+    if not trial.until(20, lambda: trial.pids("sleep 4711") and trial.keeper()) or not trial.until(10, works):
         raise AssertionError("the pod does not run: " + run("describe", "pod", "box")[1])
 
 
@@ -131,46 +116,29 @@ class World:
 
     def remove_pod(self):
         must("delete", "pod", "box", "--force", "--grace-period=0")
-        trial.until(10, lambda: not pids("limpet keeper") and not pids("sleep 4711"))
-
-    def trace(self, program, *args):
-        tracer = subprocess.Popen([inject, *args, "-p", str(program)])
-
-        def attached():
-            try:
-                return "TracerPid:\t%d\n" % tracer.pid in open("/proc/%d/status" % program).read()
-            except OSError:
-                return True		# and killed already: at the first of its calls
-
-        trial.until(2, attached)
-        return tracer
+        trial.until(10, lambda: not trial.pids("limpet keeper") and not trial.pids("sleep 4711"))
 
     def list_calls(self, program, tty):
-        tracer = self.trace(program, "-o", calls_file)
+        tracer = trial.trace(program, "-o", calls_file)
         problems = []
         code = answer(*ask(tty), problems)
         time.sleep(0.1)
-        tracer.kill()
-        tracer.wait()
+        trial.release(tracer)
         if code or problems:
             raise AssertionError("an undisturbed exec ends with %d: %s %s" % (code, problems, open(folder + "/said").read()))
         return trial.read_calls(calls_file)
 
     def disturb(self, program, tty, point, problems):
-        tracer = self.trace(program, "-k", "%d:%d" % point)
+        tracer = trial.trace(program, "-k", "%d:%d" % point)
         answer(*ask(tty), problems)
         trial.until(0.1, lambda: tracer.poll() is not None)
-        reached = tracer.poll() is not None
-        if not reached:
-            tracer.kill()
-        tracer.wait()
-        return reached
+        return trial.release(tracer)
 
     def keeper_point(self, tty, point, problems):
-        first = pids("sleep 4711")
-        reached = self.disturb(keeper(), tty, point, problems)
+        first = trial.pids("sleep 4711")
+        reached = self.disturb(trial.keeper(), tty, point, problems)
         self.agent_lives(problems)
-        if not trial.until(10, lambda: pids("sleep 4711") not in ([], first) or not reached):
+        if not trial.until(10, lambda: trial.pids("sleep 4711") not in ([], first) or not reached):
             problems.append("the pod is not made anew")
         if not trial.until(10, works):
             problems.append("no exec after it: %s" % run("exec", "box", "--", "true")[1])
@@ -182,20 +150,20 @@ class World:
         return reached
 
     def joiner_point(self, tty, point, problems):
-        programs = keeper(), self.agent.pid
-        base, first = facts(*programs), pids("sleep 4711")
-        reached = self.disturb(keeper(), tty, point, problems)
+        programs = trial.keeper(), self.agent.pid
+        base, first = facts(*programs), trial.pids("sleep 4711")
+        reached = self.disturb(trial.keeper(), tty, point, problems)
         self.agent_lives(problems)
         self.as_before(base, first, programs, problems)
         return reached
 
     def agent_point(self, tty, point, problems):
-        base, first = facts(keeper()), pids("sleep 4711")
+        base, first = facts(trial.keeper()), trial.pids("sleep 4711")
         reached = self.disturb(self.agent.pid, tty, point, problems)
         self.agent.kill()
         self.agent.wait()
         self.agent = start_agent()
-        self.as_before(base, first, (keeper(),), problems)
+        self.as_before(base, first, (trial.keeper(),), problems)
         return reached
 
     def agent_lives(self, problems):
@@ -209,7 +177,7 @@ class World:
         left = trial.clean(2, lambda: trial.more(base, facts(*programs)))
         if left:
             problems.append(left)
-        if pids("sleep 4711") != first:
+        if trial.pids("sleep 4711") != first:
             problems.append("another first process")
 
 
@@ -219,7 +187,7 @@ def main():
     print("seed %d" % trial.seed, flush=True)
     world = World()
     for tty in (False, True):
-        subjects = (("exec-keeper", keeper, False, world.keeper_point), ("exec-joiner", keeper, True, world.joiner_point),
+        subjects = (("exec-keeper", trial.keeper, False, world.keeper_point), ("exec-joiner", trial.keeper, True, world.joiner_point),
             ("exec-agent", lambda: world.agent.pid, False, world.agent_point))
         for name, program, children, one in subjects:
             name += "-tty" if tty else ""

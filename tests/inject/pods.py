@@ -1,14 +1,14 @@
-# tests/inject/pods.py - kill a pod's keeper, and the agent, and what they make, at system calls of a pod's whole life: the pod runs again
-# or is gone, as its manifest says, and nothing else is left. Used by tests/strangers/test_inject_pods.sh.
+# tests/inject/pods.py - kill a pod's keeper, and the agent, and what they make, at system calls of a pod's whole life, and a keeper that
+# becomes another build in place: the pod runs again or is gone, as its manifest says, and nothing else is left. Used by tests/strangers/test_inject_pods.sh.
 #
 # Use     python3 pods.py INJECT LIMPET DIR CGROUP
-# Env     see trial.py; LIMPET_INJECT_VERB=keeper|agent|keeper-child|agent-child only that one; LIMPET_INJECT_POD=plain|rich only that pod:
+# Env     see trial.py; LIMPET_INJECT_VERB=keeper|agent|keeper-child|agent-child|upgrade only that one; LIMPET_INJECT_POD=plain|rich only that pod:
 #         the rich one has a Service, an init container, a sidecar, a probe, hooks, one process namespace, a group and written volumes
-import os, signal, subprocess, sys, time
+import glob, os, signal, socket, subprocess, sys, time
 
 import trial
 
-inject, limpet, folder, cgroup = sys.argv[1:]
+limpet, folder, cgroup = sys.argv[2:]
 manifest = folder + "/manifests/pod.yaml"
 calls_file, killed_file = folder + "/calls", folder + "/killed"
 PLAIN = """apiVersion: v1
@@ -54,6 +54,7 @@ OBJECTS = """{apiVersion: v1, kind: ConfigMap, metadata: {name: words}, data: {w
 """
 PODS = {"plain": PLAIN, "rich": RICH}
 kind = "plain"
+UPGRADE = b"LPK1" + bytes([0, 1, 0, 0, 0, 1, 5])	# keeper/control.h: kind 5
 
 
 def start_agent(*before):
@@ -73,11 +74,11 @@ def want(pod):
 
 
 def facts():
-    return trial.facts(inject, cgroup, folder + "/data/pods", folder + "/data/layers")
+    return trial.facts(cgroup, folder + "/data/pods", folder + "/data/layers")
 
 
 def runs():
-    return "sleep 4711" in trial.programs(inject).values()
+    return "sleep 4711" in trial.programs().values()
 
 
 def settle(base):
@@ -106,13 +107,42 @@ def after(base, problems):
 
 
 def keeper_point(agent, base, point, problems):
-    tracer = subprocess.Popen([inject, "-k", "%d:%d" % point, "-m", "limpet keeper", "-p", str(agent.pid)])
+    tracer = subprocess.Popen([trial.inject, "-k", "%d:%d" % point, "-m", "limpet keeper", "-p", str(agent.pid)])
     time.sleep(0.02)
     life(lambda: tracer.poll() is not None)
-    reached = tracer.poll() is not None
-    if not reached:
-        tracer.kill()
-    tracer.wait()
+    reached = trial.release(tracer)
+    after(base, problems)
+    return reached
+
+
+def upgrade(agent, *args):
+    """The keeper becomes another build in place, and the agent calls it again; a tracer with these words watches it. Whether that killed."""
+    pid, (socket_path,) = trial.keeper(), glob.glob("/run/story/pods/*/keeper.sock")
+    tracer = trial.trace(pid, *args)
+    agent.send_signal(signal.SIGSTOP)	# or it would call again before the keeper has heard us
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection, open(limpet + "-other", "rb") as program:
+            connection.connect(socket_path)
+            socket.send_fds(connection, [UPGRADE], [program.fileno()])
+            trial.until(2, lambda: tracer.poll() is not None or "--resume" in trial.programs().get(pid, "--resume"))
+    except OSError:
+        pass		# killed when it heard the first word
+    agent.send_signal(signal.SIGCONT)
+    trial.until(0.3, lambda: tracer.poll() is not None)
+    return trial.release(tracer)
+
+
+def upgrade_point(agent, base, point, problems):
+    want(True)
+    if not trial.until(10, lambda: runs() and trial.keeper()):
+        problems.append("the pod does not run")
+        return False
+    first = trial.pids("sleep 4711")
+    reached = upgrade(agent, "-k", "%d:%d" % point)
+    if reached and not trial.until(10, lambda: trial.pids("sleep 4711") not in ([], first)):
+        problems.append("the pod is not made anew")
+    if not reached and trial.pids("sleep 4711") != first:
+        problems.append("nobody was killed, and yet it is another container")
     after(base, problems)
     return reached
 
@@ -127,7 +157,7 @@ def kill_below(tracer):
 
 
 def agent_point(base, point, problems):
-    agent = start_agent(inject, "-k", "%d:%d" % point)
+    agent = start_agent(trial.inject, "-k", "%d:%d" % point)
     life(lambda: agent.poll() is not None)
     reached = agent.poll() is not None
     kill_below(agent)
@@ -142,7 +172,7 @@ def agent_child_point(base, point, problems):
     """The agent lives on, and has to notice."""
     if os.path.exists(killed_file):
         os.unlink(killed_file)
-    agent = start_agent(inject, "-t", killed_file, "-k", "%d:%d" % point)
+    agent = start_agent(trial.inject, "-t", killed_file, "-k", "%d:%d" % point)
     life(lambda: os.path.exists(killed_file) or agent.poll() is not None)
     if agent.poll() is not None:
         problems.append("the agent has ended, too: %d" % agent.returncode)
@@ -168,7 +198,7 @@ def subject(name):
 
 
 def try_keeper(only, agent, base):
-    tracer = subprocess.Popen([inject, "-o", calls_file, "-m", "limpet keeper", "-p", str(agent.pid)])
+    tracer = subprocess.Popen([trial.inject, "-o", calls_file, "-m", "limpet keeper", "-p", str(agent.pid)])
     time.sleep(0.02)
     calls = list_calls(tracer, tracer.kill)
     settle(base)
@@ -180,8 +210,20 @@ def try_keeper(only, agent, base):
     return bad
 
 
+def try_upgrade(agent, base):
+    want(True)
+    trial.until(10, lambda: runs() and trial.keeper())
+    first = trial.pids("sleep 4711")
+    upgrade(agent, "-o", calls_file)
+    if trial.pids("sleep 4711") != first:
+        raise AssertionError("an undisturbed upgrade changes the container")
+    settle(base)
+    calls = of(trial.read_calls(calls_file), False)
+    return trial.try_all(subject("upgrade"), calls, lambda point, problems: upgrade_point(agent, base, point, problems))
+
+
 def try_agent(only, base):
-    tracer = start_agent(inject, "-o", calls_file)
+    tracer = start_agent(trial.inject, "-o", calls_file)
     calls = list_calls(tracer, lambda: kill_below(tracer))
     bad = False
     for name, one in (("agent", agent_point), ("agent-child", agent_child_point)):
@@ -193,12 +235,14 @@ def try_agent(only, base):
 def try_pod(only):
     agent = start_agent()
     life(lambda: False)		# what the first pod leaves for the next is no residue
-    trial.until(5, lambda: not runs() and not any("keeper" in line for line in trial.programs(inject).values()))
+    trial.until(5, lambda: not runs() and not any("keeper" in line for line in trial.programs().values()))
     time.sleep(1)
     base = facts()
     bad = False
     if only in (None, "keeper", "keeper-child"):
         bad = try_keeper(only, agent, base)
+    if only in (None, "upgrade"):
+        bad = try_upgrade(agent, base) or bad
     agent.kill()
     agent.wait()
     if only in (None, "agent", "agent-child"):

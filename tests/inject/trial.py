@@ -1,11 +1,13 @@
 # tests/inject/trial.py - what pods.py and execs.py share: facts of this little world before and after, and the trial of many points.
 #
+# Use     the first argument of whoever imports it is the injector
 # Env     LIMPET_INJECT=all, or how many points of each subject (default 5); LIMPET_SEED repeats a choice; LIMPET_INJECT_PART=K/N only
 #         each N-th of them, from the K-th on; LIMPET_INJECT_SECONDS ends each early, and says how far it came; LIMPET_INJECT_DONE=FILE
 #         remembers what was tried: a run that was ended goes on there; LIMPET_INJECT_POINT=PROCESS:CALL only this one, as often as
 #         LIMPET_INJECT says
-import os, random, time
+import os, random, subprocess, sys, time
 
+inject = sys.argv[1]
 wanted = os.environ.get("LIMPET_INJECT", "5")
 seed = int(os.environ.get("LIMPET_SEED", "0")) or random.randrange(1, 1 << 31)
 random.seed(seed)
@@ -15,18 +17,56 @@ done_file = os.environ.get("LIMPET_INJECT_DONE")
 began = time.monotonic()
 
 
-def programs(hidden):
-    """pid -> command line of what lives here, but for us and whatever begins with one of these words."""
+def programs():
+    """pid -> command line of what lives here, but for us and the injector."""
     found = {}
     for pid in os.listdir("/proc"):
         try:
             if pid.isdigit() and int(pid) != os.getpid() and open("/proc/%s/stat" % pid).read().rsplit(")", 1)[1].split()[0] not in "ZX":
                 line = open("/proc/%s/cmdline" % pid).read().replace("\0", " ").strip()
-                if not line.startswith(hidden):
+                if not line.startswith(inject):
                     found[int(pid)] = line
         except OSError:
             pass
     return found
+
+
+def pids(words):
+    return [pid for pid, line in programs().items() if line.startswith(words)]
+
+
+def keeper():
+    """Keepers belong to init; whoever has its words for a moment has another parent."""
+    for pid in pids("limpet keeper"):
+        try:
+            if open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[1] == "1":
+                return pid
+        except OSError:
+            pass
+    return 0
+
+
+def trace(program, *args):
+    """The injector, once it holds this process."""
+    tracer = subprocess.Popen([inject, *args, "-p", str(program)])
+
+    def attached():
+        try:
+            return "TracerPid:\t%d\n" % tracer.pid in open("/proc/%d/status" % program).read()
+        except OSError:
+            return True		# and killed already: at the first of its calls
+
+    until(2, attached)
+    return tracer
+
+
+def release(tracer):
+    """Ends it; whether it had killed."""
+    reached = tracer.poll() is not None
+    if not reached:
+        tracer.kill()
+    tracer.wait()
+    return reached
 
 
 def below(*places):
@@ -37,9 +77,9 @@ def below(*places):
     return found
 
 
-def facts(hidden, cgroup, *places):
+def facts(cgroup, *places):
     return {
-        "processes": sorted(programs(hidden).values()),
+        "processes": sorted(programs().values()),
         "cgroups": [path for path in below(cgroup) if os.path.isdir(path)],
         "files": [path for path in below("/run", *places) if not path.endswith((".old", "/boot"))],
         "mounts": [line.split(" - ")[1] + line.split()[4] for line in open("/proc/self/mountinfo")],
