@@ -12,7 +12,7 @@
 #define LP_MANAGER_AUDIT_H
 
 #include "base/err.h"
-#include "manager/routes.h"
+#include "manager/request.h"
 
 #define LP_AUDIT_BYTES (4u << 20)
 

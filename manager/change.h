@@ -16,7 +16,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "manager/cached.h"
-#include "manager/manager.h"
+#include "manager/manager_state.h"
 #include "manager/store.h"
 
 enum lp_change_verb {

@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/seam.h"
-#include "manager/manager.h"
+#include "manager/manager_state.h"
+#include "manager/place.h"
 
 enum {
 	LOOK_ARENA_MAX = 1 << 30,

@@ -4,7 +4,7 @@
 #ifndef LP_MANAGER_DISCOVER_H
 #define LP_MANAGER_DISCOVER_H
 
-#include "manager/routes.h"
+#include "manager/request.h"
 
 void lp_discover_version(struct lp_request *request);
 void lp_discover_health(struct lp_request *request);

@@ -9,7 +9,7 @@
 #ifndef LP_MANAGER_FEED_H
 #define LP_MANAGER_FEED_H
 
-#include "manager/routes.h"
+#include "manager/request.h"
 
 int lp_feeds_new(struct lp_manager *manager, struct lp_feeds **out, struct lp_err *err);
 /* Feeds still open end with their calls. */

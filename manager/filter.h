@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "manager/cached.h"
-#include "manager/routes.h"
+#include "manager/request.h"
 #include "specs/print.h"
 #include "specs/selector.h"
 

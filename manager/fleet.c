@@ -23,6 +23,7 @@
 #include "base/map.h"
 #include "base/seam.h"
 #include "base/text.h"
+#include "manager/control.h"
 #include "manager/sign.h"
 #include "manager/tunnel.h"
 #include "manager/view.h"

@@ -8,7 +8,8 @@
 #define LP_MANAGER_FLEET_H
 
 #include "base/err.h"
-#include "manager/routes.h"
+#include "manager/request.h"
+#include "manager/writes.h"
 
 /* Also sets manager->links and manager->seen_ms. */
 int lp_fleet_new(struct lp_manager *manager, struct lp_links **out, struct lp_err *err);

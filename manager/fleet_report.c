@@ -12,9 +12,10 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "manager/control.h"
 #include "manager/fleet.h"
-#include "manager/sign.h"
 #include "manager/provision.h"
+#include "manager/sign.h"
 #include "manager/write.h"
 #include "specs/object.h"
 

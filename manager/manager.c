@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/seam.h"
 #include "manager/allocate.h"
+#include "manager/control.h"
 #include "manager/feed.h"
 
 enum {
@@ -191,13 +192,4 @@ lp_manager_stop(struct lp_manager *manager)
 	manager->feeds = NULL;
 	manager->allocate = NULL;
 	manager->cache = NULL;
-}
-
-void
-lp_manager_fail(struct lp_manager *manager, const struct lp_err *why)
-{
-	if (manager->exit_code == 0)
-		lp_log(LP_LOG_ERROR, "the manager cannot go on and must start again", "why=\"%s\"", why->text);
-	manager->exit_code = 1;
-	lp_loop_stop(manager->loop);
 }

@@ -7,7 +7,7 @@
 #ifndef LP_MANAGER_METRICS_H
 #define LP_MANAGER_METRICS_H
 
-#include "manager/routes.h"
+#include "manager/request.h"
 
 /* nodes and pods of metrics.k8s.io; request->kind says which. */
 void lp_metrics_get(struct lp_request *request);

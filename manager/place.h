@@ -9,7 +9,13 @@
 #ifndef LP_MANAGER_PLACE_H
 #define LP_MANAGER_PLACE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
 #include "base/json.h"
+#include "manager/look.h"
+#include "manager/writes.h"
 #include "specs/quantity.h"
 
 #define LP_PLACE_RESOURCES 16
@@ -32,5 +38,8 @@ bool lp_place_selects(struct lp_arena *arena, const struct lp_json *pod, const s
 
 /* Does one of these nodeSelectorTerms select the node? */
 bool lp_place_terms(struct lp_arena *arena, const struct lp_json *terms, const struct lp_json *node);
+
+/* The scheduler, a row of the table in control.c: gives every pod that waits a node, or says why none takes it. */
+void lp_place_control(const struct lp_look *look, struct lp_writes *writes);
 
 #endif

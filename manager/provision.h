@@ -11,7 +11,8 @@
 
 #include <stdbool.h>
 
-#include "manager/control.h"
+#include "manager/look.h"
+#include "manager/writes.h"
 
 #define LP_PROVISION_DRIVER "local.limpet.dev"
 #define LP_PROVISION_DIRECTORY "limpet.dev/directory"		/* finalizer: the directory is still on its node */

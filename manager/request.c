@@ -1,15 +1,36 @@
-/*
- * manager/request.c - answering a request, and its query (routes.h).
- */
-#include <errno.h>
+#include "manager/request.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/text.h"
-#include "manager/routes.h"
+#include "manager/audit.h"
 
 #define JSON_TYPE "application/json"
+
+void
+lp_request_hold(struct lp_request *request)
+{
+	request->holds++;
+}
+
+void
+lp_request_release(struct lp_request *request)
+{
+	if (--request->holds > 0)
+		return;
+	lp_arena_fini(&request->arena);
+	free(request);
+}
+
+void
+lp_request_upgraded(struct lp_request *request)
+{
+	lp_audit_write(request, NULL, 101);
+	request->call = NULL;
+	lp_request_release(request);
+}
 
 void
 lp_request_reply_text(struct lp_request *request, int code, const char *json, size_t len)

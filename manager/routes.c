@@ -1,7 +1,6 @@
 #include "manager/routes.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -12,6 +11,7 @@
 #include "manager/feed.h"
 #include "manager/fleet.h"
 #include "manager/metrics.h"
+#include "manager/request.h"
 #include "manager/sign.h"
 #include "manager/tunnel.h"
 #include "manager/verbs.h"
@@ -338,29 +338,6 @@ request_init(struct lp_request *request, struct lp_manager *manager, struct lp_h
 {
 	*request = (struct lp_request){ .manager = manager, .call = call, .now_ms = now_ms, .holds = 1 };
 	lp_arena_init(&request->arena, ARENA_MAX);
-}
-
-void
-lp_request_hold(struct lp_request *request)
-{
-	request->holds++;
-}
-
-void
-lp_request_release(struct lp_request *request)
-{
-	if (--request->holds > 0)
-		return;
-	lp_arena_fini(&request->arena);
-	free(request);
-}
-
-void
-lp_request_upgraded(struct lp_request *request)
-{
-	lp_audit_write(request, NULL, 101);
-	request->call = NULL;
-	lp_request_release(request);
 }
 
 static void

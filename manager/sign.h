@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "manager/routes.h"
+#include "manager/request.h"
 #include "wire/cert.h"
 #include "wire/tls.h"
 
@@ -38,10 +38,10 @@ int lp_sign_kubeconfig(struct lp_sign *sign, const char *url, struct lp_buf *out
 /* Sign a revision with the fleet key: DER. */
 int lp_sign_bytes(struct lp_sign *sign, const void *data, size_t len, struct lp_buf *out, struct lp_err *err);
 
-/* Handlers. */
+/* Handlers: POST /fleet/v1/join for anybody; POST /fleet/v1/renew for a node, also with an expired certificate. */
 void lp_sign_join(struct lp_request *request);
 void lp_sign_renew(struct lp_request *request);
-/* GET lists; POST {"ttlSeconds","uses"} or {"ttlSeconds","user","groups"} -> 201 {"id","token","caHash","expires"}; DELETE /<id> */
+/* /fleet/v1/tokens for system:masters: GET lists; POST {"ttlSeconds","uses"} or {"ttlSeconds","user","groups"} -> 201 {"id","token","caHash","expires"}; DELETE /<id> */
 void lp_sign_tokens(struct lp_request *request);
 
 #endif

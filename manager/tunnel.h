@@ -5,7 +5,7 @@
 #define LP_MANAGER_TUNNEL_H
 
 #include "base/err.h"
-#include "manager/routes.h"
+#include "manager/request.h"
 
 /* Also sets manager->tunnels. */
 int lp_tunnel_new(struct lp_manager *manager, struct lp_tunnels **out, struct lp_err *err);

@@ -6,7 +6,7 @@
 #ifndef LP_MANAGER_VERBS_H
 #define LP_MANAGER_VERBS_H
 
-#include "manager/routes.h"
+#include "manager/request.h"
 
 /* verbs_read.c */
 void lp_verbs_get(struct lp_request *request);

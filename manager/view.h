@@ -19,7 +19,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "manager/cache.h"
-#include "manager/control.h"
+#include "manager/look.h"
 
 #define LP_VIEW_DIGEST 72		/* "sha256:" and 64 hex digits */
 

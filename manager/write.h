@@ -5,10 +5,13 @@
 #define LP_MANAGER_WRITE_H
 
 #include "manager/change.h"
-#include "manager/routes.h"
+#include "manager/request.h"
 
 /* The body as JSON (also from YAML). 0, or the request was answered. An empty body gives NULL. */
 int lp_write_body(struct lp_request *request, struct lp_json **out);
+
+/* Which kind of patch the body is, by its type. 0, or the request was answered. */
+int lp_write_patch_type(struct lp_request *request, enum lp_change_patch *out);
 
 /* A change of what the request names, with dryRun and fieldValidation read. NULL: the request was answered. */
 struct lp_change *lp_write_new(struct lp_request *request, enum lp_change_verb verb);

@@ -9,6 +9,7 @@
 #include "base/seam.h"
 #include "base/text.h"
 #include "manager/change.h"
+#include "manager/control.h"
 #include "manager/fleet.h"
 #include "manager/manager.h"
 #include "manager/view.h"

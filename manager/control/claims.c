@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/text.h"
+#include "manager/control.h"
 #include "manager/place.h"
 #include "manager/provision.h"
 #include "specs/object.h"

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "manager/control.h"
 #include "manager/provision.h"
 #include "specs/object.h"
 

@@ -10,6 +10,7 @@
 
 #include "base/path.h"
 #include "manager/access.h"
+#include "manager/control.h"
 #include "manager/routes.h"
 #include "wire/server.h"
 
