@@ -2,7 +2,7 @@
  * base/math_stub.c - the mathematical functions of SQL, answered with "not a number".
  *
  * Why     SQLite offers acos() to tanh() in SQL and so refers to libm's, each in several variants for several processors:
- *         300 KB. Our statements (manager/store_sqlite.c) are fixed and use none; SQLite makes NULL of NaN.
+ *         300 KB. Our statements (manager/store/store_sqlite.c) are fixed and use none; SQLite makes NULL of NaN.
  * Rules   nothing of ours computes with these; a file that must shall first remove its function here
  * Not     in the sanitized build, whose libm is dynamic
  */

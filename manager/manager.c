@@ -10,9 +10,9 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/seam.h"
-#include "manager/allocate.h"
-#include "manager/control.h"
-#include "manager/feed.h"
+#include "manager/api/feed.h"
+#include "manager/change/allocate.h"
+#include "manager/control/control.h"
 
 enum {
 	HISTORY_BYTES = 8 << 20,	/* of replaced objects that are kept for watches */

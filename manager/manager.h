@@ -1,5 +1,5 @@
 /*
- * manager/manager.h - start-up order, shutdown; what the manager knows is in manager_state.h.
+ * manager/manager.h - start-up order, shutdown; what the manager knows is in change/manager_state.h.
  *
  * Order   data directory, store, cache, certificate authority, server, links, controllers; then "ready" on standard output
  *         and the PID file; SIGTERM and SIGINT take it down in reverse, what was accepted is stored first
@@ -7,7 +7,7 @@
 #ifndef LP_MANAGER_MANAGER_H
 #define LP_MANAGER_MANAGER_H
 
-#include "manager/manager_state.h"
+#include "manager/change/manager_state.h"
 
 /* `limpet manager …`: runs until a signal. 0, 1 (an error, one line on standard error), 2 (wrong usage). */
 int lp_manager_main(int argc, char **argv);

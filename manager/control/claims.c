@@ -12,9 +12,9 @@
 
 #include "base/auto.h"
 #include "base/text.h"
-#include "manager/control.h"
-#include "manager/place.h"
-#include "manager/provision.h"
+#include "manager/control/control.h"
+#include "manager/look/place.h"
+#include "manager/look/provision.h"
 #include "specs/object.h"
 
 #define BINDER "persistentvolume-controller"

@@ -11,8 +11,8 @@
 #include "base/auto.h"
 #include "base/map.h"
 #include "base/text.h"
-#include "manager/control.h"
-#include "manager/place.h"
+#include "manager/control/control.h"
+#include "manager/look/place.h"
 #include "specs/object.h"
 #include "specs/selector.h"
 

@@ -2,7 +2,7 @@
  * manager/control/events.c - pure: events are forgotten an hour after they last happened.
  */
 #include "base/clock.h"
-#include "manager/control.h"
+#include "manager/control/control.h"
 #include "specs/object.h"
 
 #define EVENT_LIFE_MS 3600000

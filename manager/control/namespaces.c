@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "manager/control.h"
+#include "manager/control/control.h"
 #include "specs/object.h"
 
 static const char *const defaults[] = { "default", "kube-system", "kube-public", "kube-node-lease" };

@@ -13,8 +13,8 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "manager/control.h"
-#include "manager/taint.h"
+#include "manager/control/control.h"
+#include "manager/look/taint.h"
 #include "specs/object.h"
 
 #define PREFIX "node.kubernetes.io/"

@@ -9,8 +9,8 @@
  */
 #include <string.h>
 
-#include "manager/control.h"
-#include "manager/decide.h"
+#include "manager/change/decide.h"
+#include "manager/control/control.h"
 #include "specs/object.h"
 
 static bool

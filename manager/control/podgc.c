@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "manager/control.h"
-#include "manager/place.h"
+#include "manager/control/control.h"
+#include "manager/look/place.h"
 #include "specs/object.h"
 
 #define QUARANTINE_MS 40000

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "manager/control.h"
+#include "manager/control/control.h"
 #include "specs/object.h"
 
 static void

@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "manager/control.h"
-#include "manager/provision.h"
+#include "manager/control/control.h"
+#include "manager/look/provision.h"
 #include "specs/object.h"
 
 static void

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/path.h"
-#include "manager/access.h"
-#include "manager/control.h"
-#include "manager/routes.h"
+#include "manager/api/routes.h"
+#include "manager/control/control.h"
+#include "manager/request/access.h"
 #include "wire/server.h"
 
 #define TURNS_MAX 20000

@@ -6,10 +6,10 @@
 
 #include "base/auto.h"
 #include "base/text.h"
-#include "manager/fleet.h"
-#include "manager/routes.h"
-#include "manager/sign.h"
-#include "manager/tunnel.h"
+#include "manager/api/routes.h"
+#include "manager/fleet/fleet.h"
+#include "manager/fleet/tunnel.h"
+#include "manager/sign/sign.h"
 
 void
 fleet_start(struct fleet *fleet)

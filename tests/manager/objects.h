@@ -4,8 +4,8 @@
 #ifndef LP_TESTS_MANAGER_OBJECTS_H
 #define LP_TESTS_MANAGER_OBJECTS_H
 
-#include "manager/cache.h"
-#include "manager/control.h"
+#include "manager/control/control.h"
+#include "manager/store/cache.h"
 
 struct lp_objects {
 	struct lp_cache *cache;

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "manager/access.h"
+#include "manager/request/access.h"
 #include "tests/harness.h"
 
 static const struct lp_user admin = { .name = "admin", .groups = { "system:masters" }, .group_count = 1 };

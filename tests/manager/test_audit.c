@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "manager/audit.h"
+#include "manager/request/audit.h"
 #include "tests/manager/api.h"
 
 #define MAPS "/api/v1/namespaces/default/configmaps"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "manager/cache.h"
+#include "manager/store/cache.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 

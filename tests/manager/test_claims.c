@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "manager/place.h"
-#include "manager/provision.h"
+#include "manager/look/place.h"
+#include "manager/look/provision.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 #include "tests/manager/objects.h"

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/seam.h"
-#include "manager/control.h"
+#include "manager/control/control.h"
 #include "specs/object.h"
 #include "tests/manager/api.h"
 

@@ -19,8 +19,8 @@
 
 #include "base/map.h"
 #include "base/path.h"
-#include "manager/access.h"
-#include "manager/routes.h"
+#include "manager/api/routes.h"
+#include "manager/request/access.h"
 #include "tests/manager/api.h"
 #include "wire/server.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "manager/fleet.h"
+#include "manager/fleet/fleet.h"
 #include "tests/manager/device.h"
 
 #define PODS "/api/v1/namespaces/default/pods"

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "manager/taint.h"
+#include "manager/look/taint.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 #include "tests/manager/objects.h"

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "manager/place.h"
+#include "manager/look/place.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 #include "tests/manager/objects.h"

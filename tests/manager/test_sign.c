@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "base/state.h"
 #include "base/text.h"
-#include "manager/access.h"
-#include "manager/sign.h"
-#include "manager/sign_inside.h"
+#include "manager/request/access.h"
+#include "manager/sign/sign.h"
+#include "manager/sign/sign_inside.h"
 #include "tests/manager/device.h"
 
 #define YEAR_MS (INT64_C(365) * 86400 * 1000)

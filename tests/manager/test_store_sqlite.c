@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
-#include "manager/store.h"
+#include "manager/store/store.h"
 #include "tests/harness.h"
 
 #define TURNS_MAX 2000

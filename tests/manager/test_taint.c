@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "manager/taint.h"
+#include "manager/look/taint.h"
 #include "specs/yaml.h"
 #include "tests/harness.h"
 

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/digest.h"
-#include "manager/fleet.h"
-#include "manager/view.h"
+#include "manager/fleet/fleet.h"
+#include "manager/look/view.h"
 #include "specs/object.h"
 #include "tests/harness.h"
 #include "tests/manager/objects.h"

@@ -23,7 +23,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "images/images.h"
-#include "manager/store.h"
+#include "manager/store/store.h"
 
 #define KEYS 40			/* of the store; later writes replace earlier ones */
 #define WRITES 7		/* of the store per round */

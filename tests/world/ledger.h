@@ -7,7 +7,7 @@
 #define LP_TESTS_WORLD_LEDGER_H
 
 #include "base/map.h"
-#include "manager/store.h"
+#include "manager/store/store.h"
 
 struct lp_ledger {
 	struct lp_map rows;		/* key -> struct row */
