@@ -188,9 +188,7 @@ $(BUILD)/lib/.stamp: $(BUILD)/.flags
 	done
 	@touch $@
 
-# The manager's routes refer weakly to handlers that its unit tests go without; the program has them all.
-OTHERS := $(BUILD)/tools.a -Wl,--whole-archive $(BUILD)/manager.a -Wl,--no-whole-archive \
-	$(foreach f,agent netbridge images specs wire,$(BUILD)/$(f).a)
+OTHERS := $(foreach f,tools manager agent netbridge images specs wire,$(BUILD)/$(f).a)
 ifdef BARE
 # What a keeper needs stands behind tables_end.o, everything else in front of it (tools/static/tables.h).
 # armhf is not position independent: its tables are the file's own.
