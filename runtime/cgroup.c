@@ -114,15 +114,19 @@ open_root(const char *path, int *out_fd, struct lp_err *err)
 int
 lp_cgroup_root_open(const char *path, int *out_fd, struct lp_err *err)
 {
-	/* Where it was found before, or usually is; mountinfo is long on a machine with many containers. */
-	static char known[256] = "/sys/fs/cgroup";
+	/* Where it usually is: alone, or beside version 1 as systemd lays it; mountinfo is long on a machine with many containers. */
+	static const char *const usual[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	static char known[256];		/* elsewhere, found before */
 	lp_auto_buf struct lp_buf found;
 	int rc;
 
 	lp_buf_init(&found, 4096);
 	if (path)
 		return open_root(path, out_fd, err);
-	if (open_root(known, out_fd, NULL) == 0)
+	for (size_t i = 0; i < lp_count(usual); i++)
+		if (open_root(usual[i], out_fd, NULL) == 0)
+			return 0;
+	if (known[0] && open_root(known, out_fd, NULL) == 0)
 		return 0;
 	rc = lp_cgroup_root_path(&found, err);
 	if (rc == 0)

@@ -37,7 +37,7 @@ enum lp_cgroup_controller {
 #define LP_CGROUP_BIT(controller) (UINT32_C(1) << (controller))
 
 /*
- * The cgroup v2 root: `path` when not NULL (operator's word), else the mount that /proc/self/mountinfo names.
+ * The cgroup v2 root: `path` when not NULL (operator's word), else where it usually is, else the mount that /proc/self/mountinfo names.
  * Checked to be cgroup2. -EOPNOTSUPP when there is none.
  */
 int lp_cgroup_root_open(const char *path, int *out_fd, struct lp_err *err);

@@ -236,6 +236,18 @@ lp_oci_home_each(const char *root, int (*call)(void *arg, const char *id), void 
 	return rc < 0 ? rc : lp_path_each(fd, each_name, &each, err);
 }
 
+/*
+ * In one step. What is there changes places with it and goes then: a file that is renamed over another is written out at once by
+ * ext4 (auto_da_alloc, Documentation/admin-guide/ext4.rst), and nothing here has to outlive the boot.
+ */
+static int
+take_place(int dir, const char *fresh, const char *name)
+{
+	if (renameat2(dir, fresh, dir, name, RENAME_EXCHANGE) == 0)
+		return unlinkat(dir, fresh, 0);
+	return renameat(dir, fresh, dir, name);	/* nothing is there, or the file system cannot exchange */
+}
+
 int
 lp_oci_home_put(const struct lp_oci_home *home, const char *name, const void *data, size_t len, struct lp_err *err)
 {
@@ -248,7 +260,7 @@ lp_oci_home_put(const struct lp_oci_home *home, const char *name, const void *da
 	if (fd < 0)
 		return lp_err_set(err, -errno, "write %s of container %s", name, home->id);
 	rc = lp_path_write_all(fd, data, len, err);
-	if (rc == 0 && renameat(home->dir, fresh, home->dir, name) < 0)
+	if (rc == 0 && take_place(home->dir, fresh, name) < 0)
 		rc = lp_err_set(err, -errno, "write %s of container %s", name, home->id);
 	return rc;
 }
