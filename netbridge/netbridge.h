@@ -3,7 +3,7 @@
  *
  * Shape     one bridge per instance with the gateway address (first of the node's range); one veth pair per attached
  *           namespace, its inner end "eth0" with a /32 address and a default route by the gateway, so that every packet
- *           passes this node's routing; one nf_tables table, always replaced whole in one transaction
+ *           passes this node's routing; one nf_tables table, replaced whole while a second one like it stands in
  * Guard     bridge ports are locked to their MAC, neighbour entries are permanent on both sides, the table drops what
  *           comes with a foreign source; 127.0.0.0/8 passes lo only (TRUST rule 18)
  * Restart   nothing of this lives in the process: open() changes no rules of a living instance, adopt() what still runs,
@@ -26,6 +26,7 @@
 #include "netbridge/service.h"
 
 #define LP_NETBRIDGE_NAME 16		/* an interface's name with its NUL */
+#define LP_NETBRIDGE_TABLE 32		/* a table's name with its NUL */
 #define LP_NETBRIDGE_KEY 64		/* an attachment's key (a pod's uid) with its NUL */
 
 struct lp_netbridge;
@@ -74,7 +75,7 @@ uint32_t lp_netbridge_address(const struct lp_netbridge *net, const char *key);
 /* Only lo, up: for a namespace that shall have no network. */
 int lp_netbridge_loopback(int netns_fd, struct lp_err *err);
 
-/* The node's services, host ports: the plan replaces the former one, in one transaction, when it differs. `force`: the whole table again. */
+/* The node's services, host ports: the plan replaces the former one, without a gap for new connections, when it differs. `force`: the whole table again. */
 int lp_netbridge_services(struct lp_netbridge *net, const struct lp_service_input *input, bool force, struct lp_err *err);
 
 /*

@@ -14,6 +14,7 @@
 #include "netbridge/netbridge.h"
 #include "netbridge/nft.h"
 #include "netbridge/overlay.h"
+#include "netbridge/table.h"
 
 /*
  * What is there, and taking all of it away: the parts of netbridge.h that need no open network.
@@ -90,20 +91,18 @@ remove_links(struct lp_netlink *nl, const char *bridge, struct lp_err *err)
 }
 
 static int
-remove_table(const char *table, struct lp_err *err)
+remove_tables(const char *table, struct lp_err *err)
 {
+	char stand_in[LP_TABLE_STAND_IN];
 	struct lp_nft nft;
-	bool there = false;
 	int rc = lp_nft_open(&nft, err);
 
 	if (rc < 0)
 		return rc;
-	rc = lp_nft_has_table(&nft, table, &there, err);
-	if (rc == 0 && there) {
-		lp_nft_begin(&nft, table);
-		lp_nft_remove_table(&nft);
-		rc = lp_nft_commit(&nft, err);
-	}
+	lp_table_stand_in(table, stand_in);
+	rc = lp_table_remove(&nft, stand_in, err);	/* of one that was killed between two transactions */
+	if (rc == 0)
+		rc = lp_table_remove(&nft, table, err);
 	lp_nft_close(&nft);
 	return rc;
 }
@@ -119,7 +118,7 @@ lp_netbridge_remove(const char *bridge, const char *table, struct lp_err *err)
 	rc = remove_links(&nl, bridge, err);
 	lp_netlink_close(&nl);
 	/* The guard goes last: until the bridge is gone, it is what keeps 127.0.0.0/8 at home. */
-	return rc < 0 ? rc : remove_table(table, err);
+	return rc < 0 ? rc : remove_tables(table, err);
 }
 
 /* ---- the node's own addresses */

@@ -423,3 +423,22 @@ lp_table_remove_pod(struct lp_nft *nft, uint32_t addr)
 	lp_nft_remove_element(nft, &pods, &key, sizeof(key));
 	lp_nft_remove_element(nft, &hairpin, &pair, sizeof(pair));
 }
+
+int
+lp_table_remove(struct lp_nft *nft, const char *name, struct lp_err *err)
+{
+	bool there = false;
+	int rc = lp_nft_has_table(nft, name, &there, err);
+
+	if (rc < 0 || !there)
+		return rc;
+	lp_nft_begin(nft, name);
+	lp_nft_remove_table(nft);
+	return lp_nft_commit(nft, err);
+}
+
+void
+lp_table_stand_in(const char *name, char out[static LP_TABLE_STAND_IN])
+{
+	(void)snprintf(out, LP_TABLE_STAND_IN, "%s/stand-in", name);
+}

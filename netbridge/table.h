@@ -8,6 +8,7 @@
  *          forward, local-in, local-out      filter: services without backends are refused
  *          refuse, reject, svc-N
  * Sets     pods (MAC . address), hairpin (address . address); maps exact, local; sets refused-exact, refused-local
+ * Stand-in a second table like it, for the moment in which the first is replaced
  * Change   lp_table_replace puts everything into one transaction; a pod's two elements, and what backends a service has, also change alone
  */
 #ifndef LP_NETBRIDGE_TABLE_H
@@ -32,6 +33,13 @@ void lp_table_replace(struct lp_nft *nft, const struct lp_table *table, const ui
 
 /* From one plan to another of the same shape: the chains of the targets that differ, nothing else. */
 void lp_table_retarget(struct lp_nft *nft, const struct lp_table *table, const struct lp_service_plan *from, const struct lp_service_plan *to);
+
+/* The table and everything in it, in a transaction of its own. Fine when it is not there. */
+int lp_table_remove(struct lp_nft *nft, const char *name, struct lp_err *err);
+
+#define LP_TABLE_STAND_IN 48
+/* The name of a table's stand-in. */
+void lp_table_stand_in(const char *name, char out[static LP_TABLE_STAND_IN]);
 
 void lp_table_add_pod(struct lp_nft *nft, uint32_t addr);
 void lp_table_remove_pod(struct lp_nft *nft, uint32_t addr);

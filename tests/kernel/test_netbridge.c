@@ -18,6 +18,7 @@
 #include "netbridge/netbridge.h"
 #include "netbridge/nft.h"
 #include "netbridge/sysctl.h"
+#include "netbridge/table.h"
 #include "tests/harness.h"
 #include "tests/kernel/lan.h"
 
@@ -273,11 +274,14 @@ TEST(an_instance_leaves_nothing_and_does_not_touch_another)
 {
 	struct lp_netbridge_config second = lp_lan_config;
 	struct lp_netbridge_link *links;
+	char stand_in[LP_TABLE_STAND_IN];
 	struct lp_netbridge *other;
 	struct lp_lan node;
+	struct lp_nft nft;
 	struct lp_err err;
 	uint32_t a, b;
 	size_t count;
+	bool there;
 	int value;
 
 	lp_lan_start(&node);
@@ -297,8 +301,16 @@ TEST(an_instance_leaves_nothing_and_does_not_touch_another)
 	CHECK_INT(count, 1);
 	CHECK_STR(links[0].key, "a");
 	free(links);
+	lp_table_stand_in("limpet", stand_in);	/* of an agent that was killed while it replaced the table */
+	CHECK_OK(lp_nft_open(&nft, &err), &err);
+	lp_nft_begin(&nft, stand_in);
+	lp_nft_add_table(&nft);
+	CHECK_OK(lp_nft_commit(&nft, &err), &err);
 	CHECK_OK(lp_netbridge_remove("limpet0", "limpet", &err), &err);
 	CHECK_OK(lp_netbridge_remove("limpet0", "limpet", &err), &err);
+	CHECK_OK(lp_nft_has_table(&nft, stand_in, &there, &err), &err);
+	CHECK(!there);
+	lp_nft_close(&nft);
 	CHECK_INT(if_nametoindex("limpet0"), 0);
 	CHECK_OK(lp_netbridge_links("limpet0", &links, &count, &err), &err);
 	CHECK_INT(count, 0);

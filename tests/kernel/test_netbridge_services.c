@@ -1,8 +1,13 @@
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -323,6 +328,90 @@ TEST(loopback_reaches_the_local_pod_of_a_service_that_has_others_too)
 	lp_lan_serve(&node, &port, 1);
 	for (int i = 0; i < 20; i++)
 		CHECK_INT(lp_lan_talk(node.home, 0x7f000001, LP_LAN_NODE_PORT, server), 0x0a2a0001);
+	lp_lan_stop(&node);
+}
+
+struct traffic {
+	atomic_bool enough;
+	atomic_int tried, refused;
+};
+
+/* A process that ends with the test. */
+static pid_t
+helper(void)
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (pid == 0)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+static pid_t
+busy_server(int server)
+{
+	pid_t pid = helper();
+
+	while (pid == 0)
+		if (lp_lan_ready(server, POLLIN, 1000))
+			close(accept(server, NULL, NULL));
+	return pid;
+}
+
+static pid_t
+busy_client(struct traffic *traffic, uint32_t addr, uint16_t port)
+{
+	const struct linger reset = { .l_onoff = 1 };	/* no TIME_WAIT: ports do not run out */
+	struct sockaddr_in name = lp_lan_name(addr, port);
+	pid_t pid = helper();
+
+	while (pid == 0 && !traffic->enough) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		if (connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0 && errno == ECONNREFUSED)
+			traffic->refused++;
+		traffic->tried++;
+		close(fd);
+	}
+	if (pid == 0)
+		_exit(0);
+	return pid;
+}
+
+TEST(no_connection_is_refused_while_the_table_is_replaced)
+{
+	enum { REPLACEMENTS = 600 };
+	struct traffic *traffic = mmap(NULL, sizeof(*traffic), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct lp_lan node;
+	struct lp_err err;
+	uint32_t a;
+
+	CHECK(traffic != MAP_FAILED);
+	lp_lan_start(&node);
+	int pod = lp_lan_pod(&node, "a", &a);
+	int server = lp_lan_listen(pod, SOCK_STREAM, LP_LAN_POD_PORT);
+	struct lp_service_backend backend = { a, LP_LAN_POD_PORT, true };
+	struct lp_service_port port = {
+		.name = "default/web", .protocol = IPPROTO_TCP, .port = 80, .node_port = LP_LAN_NODE_PORT, .cluster_addr = LP_LAN_SERVICE,
+		.backends = &backend, .backend_count = 1,
+	};
+	struct lp_service_input input = { .ports = &port, .port_count = 1 };
+
+	CHECK(listen(server, 4096) == 0);	/* nobody waits for whoever accepts */
+	lp_lan_serve(&node, &port, 1);
+	pid_t serving = busy_server(server);
+	pid_t asking[] = { busy_client(traffic, 0x7f000001, LP_LAN_NODE_PORT), busy_client(traffic, LP_LAN_SERVICE, 80) };
+	for (int i = 0; i < REPLACEMENTS; i++)
+		CHECK_OK(lp_netbridge_services(node.net, &input, true, &err), &err);
+	traffic->enough = true;
+	for (size_t i = 0; i < lp_count(asking); i++)
+		CHECK(waitpid(asking[i], NULL, 0) == asking[i]);
+	CHECK(kill(serving, SIGKILL) == 0 && waitpid(serving, NULL, 0) == serving);
+	CHECK(traffic->tried > REPLACEMENTS);
+	CHECK_INT(traffic->refused, 0);
+	(void)munmap(traffic, sizeof(*traffic));
 	lp_lan_stop(&node);
 }
 
